@@ -1,0 +1,1 @@
+"""From a camera's motion to words: reads :mod:`dollygrip.geometry` only."""

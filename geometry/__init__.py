@@ -1,0 +1,1 @@
+"""Camera geometry: numpy and scipy only, no files, images or models."""

@@ -1,0 +1,1 @@
+"""Camera-trajectory estimators behind one interface (see ``base.py``)."""
