@@ -142,3 +142,19 @@ class Trajectory:
         """The path seen in a left-right mirror: pan, roll and truck change sign."""
         flip = np.diag([-1.0, 1.0, 1.0])
         return replace(self, rotations=flip @ self.rotations @ flip, centers=self.centers @ flip)
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """One explanation of a shot.
+
+    Attributes:
+        model: What may move, e.g. "static", "rotation", "rotation+zoom",
+            "rotation+translation", "all".
+        probability: 0 to 1; those of a shot sum to 1.
+        trajectory: The path under this model.
+    """
+
+    model: str
+    probability: float
+    trajectory: Trajectory

@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.classifiers.reliability import Failure
-from dollygrip.geometry.trajectory import Trajectory
-
-GrayImage = npt.NDArray[np.uint8]
+from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,29 +35,13 @@ class FrameSource(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Alternative:
-    """A model of the motion that was considered.
-
-    Attributes:
-        model: Its name, e.g. "rotation" or "rotation+translation".
-        probability: 0 to 1; all alternatives of a shot sum to 1.
-        trajectory: The path under this model.
-    """
-
-    model: str
-    probability: float
-    trajectory: Trajectory
-
-
-@dataclass(frozen=True, eq=False)
 class Estimate:
     """What an estimator says of one shot.
 
     Attributes:
-        trajectory: The path; None exactly when ``failure`` is set.
-        failure: Why there is none.
-        alternatives: All models considered, the chosen one among them; may be empty, which
-            means the trajectory is the only candidate.
+        hypotheses: All models of the motion that were considered, likeliest first; an estimator
+            with one answer gives one, of probability 1. Empty exactly when ``failure`` is set.
+        failure: Why there is no answer.
         diagnostics: Plain numbers and texts, JSON-ready.
         doubts: What makes the answer less certain.
         seconds: Wall time.
@@ -67,9 +49,8 @@ class Estimate:
         settings: The settings used, JSON-ready.
     """
 
-    trajectory: Trajectory | None
+    hypotheses: tuple[Hypothesis, ...]
     failure: Failure | None = None
-    alternatives: tuple[Alternative, ...] = ()
     diagnostics: dict[str, Any] = field(default_factory=dict)
     doubts: tuple[Failure, ...] = ()
     seconds: float = 0.0
@@ -77,9 +58,14 @@ class Estimate:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """A trajectory or a failure, never both or neither."""
-        if (self.trajectory is None) == (self.failure is None):
-            raise ValueError("an estimate has either a trajectory or a failure")
+        """An answer or a failure, never both or neither."""
+        if bool(self.hypotheses) == (self.failure is not None):
+            raise ValueError("an estimate has either hypotheses or a failure")
+
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """The path under the likeliest hypothesis."""
+        return self.hypotheses[0].trajectory if self.hypotheses else None
 
 
 class Estimator(Protocol):
