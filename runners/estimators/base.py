@@ -1,37 +1,12 @@
 """The estimator's interface: frames in, one :class:`Estimate` out; failure is data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from dollygrip.classifiers.reliability import Failure
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One decoded picture.
-
-    Attributes:
-        index: Number of the frame in its file, in order of presentation.
-        time: Seconds from the first frame of the file (presentation time, never index / fps).
-        image: (H, W) uint8 grey or (H, W, 3) uint8 RGB; upright, square pixels.
-    """
-
-    index: int
-    time: float
-    image: npt.NDArray[np.uint8]
-
-
-class FrameSource(Protocol):
-    """Frames of one shot, in order of presentation."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Decode from the start of the shot."""
-        ...
+from dollygrip.runners.video import Frame, FrameRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +47,11 @@ class Estimator(Protocol):
     """Estimates the camera's path through one shot."""
 
     name: str
+    frame_request: FrameRequest
 
-    def estimate(self, frames: FrameSource) -> Estimate:
-        """The path. Never raises for bad pictures: failure is data."""
+    def estimate(self, frames: Iterable[Frame]) -> Estimate:
+        """The path through the frames of one shot, read once and in order.
+
+        Never raises for bad pictures: failure is data.
+        """
         ...
