@@ -1,0 +1,1 @@
+"""Accuracy and speed against baselines: ``python -m benchmarks``."""

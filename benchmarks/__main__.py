@@ -1,0 +1,24 @@
+"""``python -m benchmarks accuracy|speed ...``."""
+
+import argparse
+import sys
+
+from benchmarks import accuracy, speed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one benchmark; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    accuracy.add_command(commands)
+    speed.add_command(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
