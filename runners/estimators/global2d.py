@@ -7,6 +7,7 @@ truck comes out as a pan, a dolly as a zoom. It is here to be beaten, and named 
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,6 +67,7 @@ class Similarity:
     inliers: float
 
 
+DEFAULTS = Global2DSettings()
 STILL = Similarity(right=0.0, down=0.0, clockwise=0.0, growth=0.0, inliers=0.0)
 
 
@@ -75,9 +77,9 @@ class Global2DEstimator:
     name = "global2d"
     frame_request = FrameRequest(long_side=480, rate=12.0)
 
-    def __init__(self, settings: Global2DSettings | None = None) -> None:
-        """Store the settings; the defaults when not given."""
-        self.settings = settings or Global2DSettings()
+    def __init__(self, settings: Global2DSettings = DEFAULTS) -> None:
+        """Store the settings."""
+        self.settings = settings
 
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path of one shot: one hypothesis of probability 1, or the reason for none."""
@@ -157,16 +159,21 @@ def picture_motion(
 def _tracked(
     before: GreyImage,
     after: GreyImage,
-    corners: npt.NDArray[np.float32],
+    corners: npt.NDArray[Any],
     settings: Global2DSettings,
 ) -> tuple[FloatArray, FloatArray]:
     """Where corners are before and after, (N, 2) each: those that also find their way back."""
     window = (settings.window, settings.window)
     forth, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, corners, None, winSize=window, maxLevel=settings.pyramid_levels
+        before,
+        after,
+        corners,
+        np.empty_like(corners),
+        winSize=window,
+        maxLevel=settings.pyramid_levels,
     )
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(
-        after, before, forth, None, winSize=window, maxLevel=settings.pyramid_levels
+        after, before, forth, np.empty_like(forth), winSize=window, maxLevel=settings.pyramid_levels
     )
     starts, ends, returned = (
         points.reshape(-1, 2).astype(np.float64) for points in (corners, forth, back)
