@@ -1,9 +1,71 @@
-"""Reading video: upright pictures with square pixels, at the times they are shown."""
+"""Reading video: upright pictures with square pixels, at the times they are shown.
 
+Video files are opened as data, never as addresses: no playlist, protocol or file named inside a
+file is followed.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from dollygrip.classifiers.reliability import Failure, Reason
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+    from av.sidedata.sidedata import SideData
+    from av.video.stream import VideoStream
+
+_VIDEO_NAMES = """
+264 265 3g2 3gp apng asf avi divx dv f4v flv gif h264 h265 hevc ivf m2ts m2v m4v mjpeg mjpg mkv mov
+mp4 mpeg mpg mts mxf nut obu ogg ogv rm rmvb ts vob webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
+IMAGE_DECODERS = {
+    ".bmp": "bmp",
+    ".jpeg": "mjpeg",
+    ".jpg": "mjpeg",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".webp": "webp",
+}
+IMAGE_RATE = Fraction(24)
+"""Pictures a second assumed of a folder of images, which cannot say."""
+
+MAX_SIDE = 16384
+"""Pixels; wider or taller pictures are refused before they are decoded."""
+
+MAX_IMAGE_BYTES = 1 << 30
+
+# Demuxers that read one file and nothing else. What is not listed (playlists, image patterns,
+# scripts, devices, subtitles) is refused before it is parsed.
+_CONTAINERS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,gif,"
+    "apng,mjpeg,nut,mxf,dv,rm,yuv4mpegpipe"
+)
+
+
+class VideoError(Exception):
+    """A clip that cannot be read.
+
+    Attributes:
+        failure: Why, in one plain line that names the file and says what to do.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        """Keeps the reason and the message as data."""
+        super().__init__(message)
+        self.failure = Failure(reason, message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +75,8 @@ class Frame:
     Attributes:
         index: Number of the frame in its file, in order of presentation.
         time: Seconds from the first frame of the file (presentation time, never index / fps).
-        image: (H, W) uint8 grey or (H, W, 3) uint8 RGB; upright, square pixels.
+        image: (H, W) uint8 grey or (H, W, 3) uint8 RGB; upright, square pixels. Grey is luma over
+            the full range 0 to 255.
     """
 
     index: int
@@ -34,3 +97,549 @@ class FrameRequest:
     long_side: int = 480
     rate: float = 12.0
     color: bool = False
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """What a clip says of itself.
+
+    Attributes:
+        path: The file, or the folder of images.
+        size: Width and height in pixels, upright and with square pixels.
+        duration: Seconds, as declared by the container; None when it does not say.
+        rate: Average frames a second, for information only; None when unknown.
+        codec: Name of the codec.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    duration: float | None
+    rate: float | None
+    codec: str
+
+
+def printable(path: Path) -> str:
+    """The path on one line: control and other unprintable characters are escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for c in str(path)
+    )
+
+
+def read_frames(
+    path: Path, request: FrameRequest | None = None, *, threads: int = 1
+) -> "FrameReader":
+    """The frames of a clip, thinned and shrunk as requested, decoded in one pass.
+
+    Args:
+        path: A video file, or a folder of images.
+        request: Which pictures to keep.
+        threads: Decoding threads.
+
+    Returns:
+        An iterable to be read once. The clip is opened at the first frame, and the iteration
+        raises :class:`VideoError` when no picture can be read.
+    """
+    return FrameReader(path, request or FrameRequest(), threads)
+
+
+def probe(path: Path) -> VideoClip:
+    """What the clip says of itself; decodes its first frame.
+
+    Raises:
+        VideoError: When no picture can be read.
+    """
+    thinning = _Thinning(rate=1.0)
+    if path.is_dir():
+        images = _images_of(path)
+        picture = next(_decode_images(images[:1], thinning))
+        return VideoClip(
+            path,
+            _upright_size(picture),
+            duration=float(len(images) / IMAGE_RATE),
+            rate=float(IMAGE_RATE),
+            codec=IMAGE_DECODERS[images[0].suffix.lower()],
+        )
+    with _open_video(path) as (container, stream):
+        picture = next(_decode_video(path, container, stream, thinning, warnings=[]))
+        return VideoClip(
+            path,
+            _upright_size(picture),
+            duration=_declared_duration(stream) or (container.duration or 0) / 1e6 or None,
+            rate=float(stream.average_rate) if stream.average_rate else None,
+            codec=stream.codec_context.name,
+        )
+
+
+class FrameReader:
+    """Frames of one clip; made by :func:`read_frames`.
+
+    Attributes:
+        warnings: What went wrong after the first frame, once the iteration has come to it. The
+            frames that could be decoded are given all the same.
+    """
+
+    def __init__(self, path: Path, request: FrameRequest, threads: int) -> None:
+        """Use :func:`read_frames`."""
+        self.warnings: list[Failure] = []
+        self._path = path
+        self._request = request
+        self._threads = threads
+        self._thinning = _Thinning(request.rate)
+
+    @property
+    def frames_decoded(self) -> int:
+        """How many frames were shown so far, kept or not."""
+        return self._thinning.shown
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The kept frames, in order of presentation."""
+        scaler = _Scaler(self._path, self._request)
+        if self._path.is_dir():
+            for picture in _decode_images(_images_of(self._path), self._thinning):
+                yield Frame(picture.index, picture.time, scaler.scale(picture))
+            return
+        with _open_video(self._path) as (container, stream):
+            stream.thread_type = "AUTO"
+            stream.thread_count = self._threads
+            for picture in _decode_video(
+                self._path, container, stream, self._thinning, self.warnings
+            ):
+                try:
+                    image = scaler.scale(picture)
+                except VideoError as error:
+                    self.warnings.append(error.failure)
+                    return
+                yield Frame(picture.index, picture.time, image)
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A decoded picture as the codec stores it: unscaled, perhaps lying on its side."""
+
+    index: int
+    time: float
+    frame: "av.VideoFrame"
+    pixel_aspect: Fraction
+
+
+class _Thinning:
+    """Keeps frames that are far enough apart in time.
+
+    The least distance is a little shorter than the requested one: then constant rates keep an
+    even beat (every second frame of 24, 25 and 30 a second for a request of 12) instead of
+    alternating between two distances, and a source hardly above the request is left whole.
+    """
+
+    _TOLERANCE = 1.3
+
+    def __init__(self, rate: float) -> None:
+        self._distance = 1.0 / (self._TOLERANCE * rate)
+        self._next = -np.inf
+        self.shown = 0
+
+    def wants(self, time: float) -> bool:
+        """Counts a shown frame and says whether to keep it."""
+        self.shown += 1
+        if time < self._next:
+            return False
+        self._next = time + self._distance
+        return True
+
+
+class _Clock:
+    """Turns presentation stamps into strictly increasing seconds from the first frame."""
+
+    # A step back of more than this is a clock that was set anew (joined or broadcast streams),
+    # not a frame out of order.
+    _RESET = Fraction(1, 2)
+
+    def __init__(self, step: Fraction) -> None:
+        """Takes the seconds between frames that is assumed where there are no stamps."""
+        self._step = step
+        self._origin: Fraction | None = None
+        self._last: Fraction | None = None
+
+    def time(self, stamp: Fraction | None) -> float | None:
+        """Seconds of the next frame, or None when it must not be shown."""
+        expected = Fraction(0) if self._last is None else self._last + self._step
+        if stamp is None:
+            # Raw streams carry no stamps; the average rate is all there is.
+            time = expected
+        else:
+            if self._origin is None:
+                self._origin = stamp - expected
+            time = stamp - self._origin
+            if self._last is not None and time < self._last - self._RESET:
+                self._origin = stamp - expected
+                time = expected
+        if self._last is not None and time <= self._last:
+            return None
+        self._last = time
+        return float(time)
+
+
+class _Scaler:
+    """Makes upright, square-pixel pictures, all of one size."""
+
+    def __init__(self, path: Path, request: FrameRequest) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._path = path
+        self._request = request
+        self._reformatter = VideoReformatter()
+        self._size: tuple[int, int] | None = None
+
+    def scale(self, picture: _Picture) -> npt.NDArray[np.uint8]:
+        """The picture as the request wants it.
+
+        Raises:
+            VideoError: When its shape differs from the first picture's.
+        """
+        from av.video.reformatter import ColorRange, Interpolation
+
+        width, height = _upright_size(picture)
+        if self._size is None:
+            shrink = min(1.0, self._request.long_side / max(width, height))
+            self._size = max(1, round(width * shrink)), max(1, round(height * shrink))
+        # A stream may change its resolution, but not its shape.
+        elif abs(np.log(width * self._size[1] / (height * self._size[0]))) > 0.02 + 1 / min(
+            self._size
+        ):
+            raise VideoError(
+                Reason.DECODE_ERROR,
+                f"{printable(self._path)}: the shape of the picture changes at "
+                f"{picture.time:.2f} s; only what is before was read. Split the file there.",
+            )
+        transposed, flip_x, flip_y = _orientation(picture.frame)
+        width, height = self._size[::-1] if transposed else self._size
+        scaled = self._reformatter.reformat(
+            picture.frame,
+            width=width,
+            height=height,
+            format="rgb24" if self._request.color else "gray",
+            interpolation=Interpolation.AREA,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        image = scaled.to_ndarray()
+        if transposed:
+            image = image.swapaxes(0, 1)
+        if flip_x:
+            image = image[:, ::-1]
+        if flip_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def _orientation(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
+    """How to show a stored picture: swap x and y first, then flip x, then flip y."""
+    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if matrix is None:
+        return False, False, False
+    # Row vectors: (x, y) shown = (x, y) stored @ [[a, b], [c, d]], in 16.16 fixed point.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    # Mirrors count too: they would swap left and right. Odd angles go to the nearest right one.
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def _upright_size(picture: _Picture) -> tuple[int, int]:
+    """Width and height as shown, with square pixels."""
+    width = max(1, round(picture.frame.width * picture.pixel_aspect))
+    height = picture.frame.height
+    return (height, width) if _orientation(picture.frame)[0] else (width, height)
+
+
+def _refuse(path: Path, error: OSError | ValueError) -> NoReturn:
+    """Says why the operating system did not open a path."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
+        raise VideoError(
+            Reason.MISSING, f"{printable(path)} does not exist; check the name."
+        ) from error
+    raise VideoError(
+        Reason.NOT_READABLE,
+        f"{printable(path)} cannot be read ({error.strerror}); check its permissions.",
+    ) from error
+
+
+@contextmanager
+def _open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Opens a regular file; refuses pipes, devices and sockets without waiting for them."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        _refuse(path, error)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise VideoError(
+                Reason.NOT_READABLE,
+                f"{printable(path)} is not a regular file; copy the video into one.",
+            )
+        if status.st_size == 0:
+            raise VideoError(Reason.NO_VIDEO, f"{printable(path)} is empty; copy it again.")
+        yield file
+
+
+def _no_other_file(*_: object) -> NoReturn:
+    raise PermissionError("a media file may not open another one")
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Opens a container and picks its main video stream."""
+    import av
+
+    name = printable(path)
+    with _open_regular(path) as file:
+        head = file.read(12)
+        file.seek(0)
+        try:
+            # Given a file object, libav never sees the name, so nothing in it can be a protocol,
+            # an option or a pattern.
+            container = av.open(
+                file,
+                "r",
+                container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
+                options={"max_pixels": str(MAX_SIDE * MAX_SIDE)},
+                metadata_errors="replace",
+                io_open=_no_other_file,
+            )
+        except MemoryError:
+            raise
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if path.suffix.lower() in IMAGE_DECODERS:
+                raise VideoError(
+                    Reason.NO_VIDEO,
+                    f"{name} is one picture, not a video; give the folder of all its pictures.",
+                ) from error
+            if head[4:8] == b"ftyp":
+                raise VideoError(
+                    Reason.DECODE_ERROR,
+                    f"{name} has no index: it is cut short or damaged; copy it again.",
+                ) from error
+            raise VideoError(
+                Reason.NO_VIDEO, f"{name} is not a video that can be read; convert it to MP4."
+            ) from error
+        with container:
+            stream = _main_stream(container)
+            if stream is None:
+                raise VideoError(
+                    Reason.NO_VIDEO, f"{name} has no moving picture; give a file with video."
+                )
+            _check_size(path, stream.codec_context.width, stream.codec_context.height)
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = av.stream.Discard.all
+            yield container, stream
+
+
+def _main_stream(container: "InputContainer") -> "VideoStream | None":
+    """The largest stream that is not a cover picture or a row of thumbnails."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    moving = [s for s in container.streams.video if s.codec_context and not s.disposition & still]
+    return max(moving, key=lambda s: s.codec_context.width * s.codec_context.height, default=None)
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE:
+        raise VideoError(
+            Reason.TOO_LARGE,
+            f"{printable(path)} is {width} x {height} pixels; shrink it to at most {MAX_SIDE} on"
+            " a side.",
+        )
+
+
+def _declared_duration(stream: "VideoStream") -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return None
+
+
+def _decode_video(
+    path: Path,
+    container: "InputContainer",
+    stream: "VideoStream",
+    thinning: _Thinning,
+    warnings: list[Failure],
+) -> Iterator[_Picture]:
+    """The wanted pictures of a stream; damage is stepped over and noted."""
+    import av
+
+    name = printable(path)
+    clock = _Clock(1 / Fraction(stream.average_rate or stream.guessed_rate or 25))
+    # Nonsense in the header must not squeeze the picture to a line.
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+    damaged = 0
+    shown_until = 0.0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except MemoryError:
+            raise
+        except (av.FFmpegError, OSError):
+            damaged += 1
+            break
+        if packet is None:
+            break
+        damaged += packet.is_corrupt
+        try:
+            frames = packet.decode()
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            damaged += 1
+            continue
+        for frame in frames:
+            if frame.is_corrupt:
+                damaged += 1
+                continue
+            base = Fraction(frame.time_base or stream.time_base or 0)
+            stamp = None if frame.pts is None or not base else frame.pts * base
+            time = clock.time(stamp)
+            if time is None:
+                continue
+            shown_until = time + float((frame.duration or 0) * base)
+            if thinning.wants(time):
+                _check_size(path, frame.width, frame.height)
+                yield _Picture(thinning.shown - 1, time, frame, aspect)
+    if not thinning.shown:
+        raise VideoError(
+            Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
+        )
+    declared = _declared_duration(stream) or 0.0
+    if shown_until < 0.9 * declared - 0.5:
+        warnings.append(
+            Failure(
+                Reason.DECODE_ERROR,
+                f"{name} ends after {shown_until:.1f} of {declared:.1f} s: it is cut short; only"
+                " that part was read.",
+            )
+        )
+    elif damaged:
+        warnings.append(
+            Failure(
+                Reason.DECODE_ERROR,
+                f"{name} is damaged in {damaged} places; the rest was read. Copy it again.",
+            )
+        )
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A sort key under which 9 comes before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def _images_of(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        _refuse(folder, error)
+    names = [n for n in names if not n.startswith(".") and _suffix(n) in IMAGE_DECODERS]
+    if not names:
+        raise VideoError(
+            Reason.NO_VIDEO,
+            f"{printable(folder)} is a folder without pictures; give a video or a folder of them.",
+        )
+    return [folder / name for name in sorted(names, key=lambda n: (_natural(n), n))]
+
+
+def _decode_images(images: list[Path], thinning: _Thinning) -> Iterator[_Picture]:
+    """The wanted pictures of a sequence; the others are not even opened."""
+    size: tuple[int, int] | None = None
+    for index, path in enumerate(images):
+        time = float(index / IMAGE_RATE)
+        if not thinning.wants(time):
+            continue
+        frame = _decode_image(path)
+        size = size or (frame.width, frame.height)
+        if (frame.width, frame.height) != size:
+            raise VideoError(
+                Reason.DECODE_ERROR,
+                f"{printable(path)} is {frame.width} x {frame.height} pixels, but the pictures"
+                f" before it are {size[0]} x {size[1]}; make all the same size.",
+            )
+        yield _Picture(index, time, frame, Fraction(1))
+
+
+def _decode_image(path: Path) -> "av.VideoFrame":
+    import av
+
+    with _open_regular(path) as file:
+        data = file.read(MAX_IMAGE_BYTES + 1)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise VideoError(
+            Reason.TOO_LARGE, f"{printable(path)} is more than a gigabyte; shrink the pictures."
+        )
+    decoder = av.VideoCodecContext.create(IMAGE_DECODERS[path.suffix.lower()], "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
+    try:
+        frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        frames = []
+    if not frames:
+        raise VideoError(
+            Reason.DECODE_ERROR, f"{printable(path)} is not a picture that can be read; replace it."
+        )
+    _check_size(path, frames[0].width, frames[0].height)
+    return frames[0]
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
+def find_clips(inputs: Iterable[Path]) -> Iterator[Path]:
+    """The clips that the inputs mean, in a stable order, each once.
+
+    A file is taken as given, whatever its suffix, and so is a path that does not exist or cannot
+    be read, so that it gets its failed record. A folder is searched, with its subfolders, for
+    files with a video suffix; a folder with numbered pictures and no video is itself one clip.
+    Hidden files are skipped.
+    """
+    seen: set[Path] = set()
+    for given in inputs:
+        for path in _search(given) if given.is_dir() else (given,):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _search(folder: Path) -> Iterator[Path]:
+    visited: set[tuple[int, int]] = set()
+    unreadable: list[Path] = []
+    walk = os.walk(folder, followlinks=True, onerror=lambda e: unreadable.append(Path(e.filename)))
+    for root, folders, names in walk:
+        status = Path(root).stat()
+        if (status.st_dev, status.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(
+            (f for f in folders if not f.startswith(".")), key=lambda n: (_natural(n), n)
+        )
+        names = [n for n in names if not n.startswith(".")]
+        videos = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
+        numbered = [
+            n for n in names if _suffix(n) in IMAGE_DECODERS and _DIGITS.search(Path(n).stem)
+        ]
+        if not videos and len(numbered) > 1:
+            yield Path(root)
+        for name in sorted(videos, key=lambda n: (_natural(n), n)):
+            yield Path(root, name)
+        yield from unreadable
+        unreadable.clear()
+    yield from unreadable
