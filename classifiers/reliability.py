@@ -1,5 +1,6 @@
-"""Why a clip could not be labelled, or only with doubt: one list of reasons for all code."""
+"""How far an answer can be believed, and why a clip could not be labelled or only with doubt."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,3 +43,64 @@ class Failure:
 
     reason: Reason
     message: str
+
+
+# Moves that shift the picture alike and differ only in parallax.
+LOOKALIKES = {
+    ("zoom_in", "dolly_in"): Reason.AMBIGUOUS_ZOOM_DOLLY,
+    ("zoom_out", "dolly_out"): Reason.AMBIGUOUS_ZOOM_DOLLY,
+    ("pan_left", "truck_left"): Reason.AMBIGUOUS_PAN_TRUCK,
+    ("pan_right", "truck_right"): Reason.AMBIGUOUS_PAN_TRUCK,
+    ("tilt_up", "pedestal_up"): Reason.AMBIGUOUS_TILT_PEDESTAL,
+    ("tilt_down", "pedestal_down"): Reason.AMBIGUOUS_TILT_PEDESTAL,
+}
+
+PRESENT = 0.5
+"""The score from which on a label is given."""
+
+Weighed = Sequence[tuple[float, Mapping[str, float]]]
+"""The probability of each hypothesis with its scores."""
+
+
+def ambiguous_pairs(weighed: Weighed, comparable: float) -> tuple[tuple[str, str], ...]:
+    """Pairs of moves of which the hypotheses see one or the other.
+
+    Args:
+        weighed: Probability and scores of each hypothesis.
+        comparable: How probable the less probable reading must be.
+    """
+    found = []
+    for first, second in LOOKALIKES:
+        only_first = sum(p for p, s in weighed if s[first] >= PRESENT > s[second])
+        only_second = sum(p for p, s in weighed if s[second] >= PRESENT > s[first])
+        if min(only_first, only_second) >= comparable:
+            found.append((first, second))
+    return tuple(found)
+
+
+def ambiguity_doubts(pairs: Sequence[tuple[str, str]]) -> tuple[Failure, ...]:
+    """A doubt for each ambiguous pair."""
+    return tuple(
+        Failure(
+            LOOKALIKES[pair],
+            f"{pair[0]} and {pair[1]} explain the pictures about equally well; there is too "
+            "little parallax to tell.",
+        )
+        for pair in pairs
+    )
+
+
+def trust(
+    scores: Mapping[str, float], support: float, noise: float, doubts: Sequence[Failure]
+) -> float:
+    """How far an answer as a whole can be believed, 0 to 1.
+
+    Args:
+        scores: The final scores.
+        support: Total probability of the hypotheses that give the same labels, 0 to 1.
+        noise: Largest uncertainty of an axis, as a multiple of what it takes to be seen.
+        doubts: What speaks against the answer.
+    """
+    # A label at the border may be wrong without the rest being wrong.
+    margin = min(2.0 * abs(score - PRESENT) for score in scores.values())
+    return support * (0.5 + 0.5 * margin) / (1.0 + noise**2) * 0.8 ** len(doubts)
