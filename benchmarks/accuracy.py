@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
@@ -17,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from pebble import ProcessPool
-from sklearn.metrics import average_precision_score as average_precision
 
-from benchmarks.labelling import ESTIMATORS, Verdict, verdict
+from benchmarks.labelling import Verdict, verdict
 from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.classifiers.metrics import average_precision, f1
+from dollygrip.runners import registry
 
 # A clip without an answer ranks below every clip with one.
 FAILED_SCORE = -1.0
@@ -60,7 +62,7 @@ class Scores:
         exact: Share of clips whose every known primitive is right.
         macro_f1: Mean F1 over the same primitives as ``mean_ap``.
         failed: Share of clips without an answer.
-        seconds: Mean wall time of a clip.
+        seconds: Mean wall time of a clip; NaN where none was estimated.
     """
 
     clips: int
@@ -150,8 +152,8 @@ def measure(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Scores:
             continue
         ranked = np.array([FAILED_SCORE if v.failure else v.scores[name] for _, v in known])
         said = np.array([name in v.labels for _, v in known])
-        precisions[name] = float(average_precision(wanted, ranked))
-        f1s.append(float(2 * (wanted & said).sum() / (wanted.sum() + said.sum())))
+        precisions[name] = average_precision(wanted, ranked)
+        f1s.append(f1(wanted, said))
     return Scores(
         clips=len(truths),
         average_precision=precisions,
@@ -159,7 +161,7 @@ def measure(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Scores:
         exact=_mean(not mistakes(t, v) for t, v in zip(truths, verdicts, strict=True)),
         macro_f1=_mean(f1s),
         failed=_mean(bool(v.failure) for v in verdicts),
-        seconds=_mean(v.seconds for v in verdicts),
+        seconds=_mean(v.seconds for v in verdicts if not math.isnan(v.seconds)),
     )
 
 
@@ -195,20 +197,23 @@ def result(estimator: str, truths: Sequence[Truth], verdicts: Sequence[Verdict])
     return Result(estimator, measure(truths, verdicts), groups, wrong)
 
 
-def label_all(truths: Sequence[Truth], estimator: str, classifier: str, jobs: int) -> list[Verdict]:
+def label_all(
+    truths: Sequence[Truth], estimator: str, classifier: str, jobs: int, kept: Path | None = None
+) -> list[Verdict]:
     """Label every clip in worker processes; a crash or a hang costs one clip."""
-    tasks = [(str(truth.path), estimator, classifier) for truth in truths]
-    with ProcessPool(max_workers=jobs, max_tasks=50) as pool:
+    tasks = [(truth.path, estimator, classifier, kept) for truth in truths]
+    with ProcessPool(max_workers=jobs) as pool:
         futures = [pool.schedule(verdict, args=task, timeout=TIMEOUT_SECONDS) for task in tasks]
         verdicts = []
-        for truth, future in zip(truths, futures, strict=True):
+        for future in futures:
             try:
                 verdicts.append(future.result())
             # Whatever happens in a worker is that clip's failure, and is printed with its name.
             except Exception as error:
                 verdicts.append(Verdict(failure=f"{type(error).__name__}: {error}"))
-            print(f"\r{estimator}: {len(verdicts)} of {len(truths)} ({truth.clip})", end="\033[K")
-    print(flush=True)
+            if sys.stderr.isatty():
+                done = f"\r{estimator}: {len(verdicts)} of {len(truths)} clips "
+                print(done, end="", file=sys.stderr, flush=True)
     return verdicts
 
 
@@ -299,12 +304,13 @@ def add_command(commands: Any) -> None:
     """Add ``accuracy`` to the argument parser's commands."""
     parser = commands.add_parser("accuracy", help="labels of clips against the truth")
     parser.add_argument("folder", type=Path, help="holds labels.csv and the clips it names")
-    parser.add_argument("--estimators", nargs="+", choices=ESTIMATORS, default=list(ESTIMATORS))
-    parser.add_argument("--classifier", choices=["threshold"], default="threshold")
+    parser.add_argument("--estimators", nargs="+", default=["flow", "global2d"], metavar="NAME")
+    parser.add_argument("--classifier", choices=registry.names("classifier"), default="threshold")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="clips to take: 'oh_*'")
     parser.add_argument("--limit", type=int, help="take the first so many clips")
     parser.add_argument("--out", type=Path, help="folder for accuracy.json and accuracy.md")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")
     parser.add_argument("--scores", type=Path, metavar="CSV", help="scores and amounts by clip")
     parser.set_defaults(run=run)
 
@@ -312,8 +318,10 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Label, score, print and write."""
     truths = read_truth(options.folder, options.only, options.limit)
+    for name in options.estimators:
+        registry.choose("estimator", name)  # An unknown name is told before the work starts.
     verdicts = {
-        name: label_all(truths, name, options.classifier, options.jobs)
+        name: label_all(truths, name, options.classifier, options.jobs, options.cache)
         for name in options.estimators
     }
     results = [result(name, truths, said) for name, said in verdicts.items()]
