@@ -6,6 +6,8 @@ from the origin along +z, is 1.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
 
 Image = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.float32]
 Color = tuple[int, int, int]
 
 
@@ -46,7 +49,8 @@ class Panel:
         while min(levels[-1].shape[:2]) > 8:
             height, width = levels[-1].shape[:2]
             half = (max(1, width // 2), max(1, height // 2))
-            levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+            shrunk = cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA)
+            levels.append(shrunk.astype(np.uint8))
         object.__setattr__(self, "mipmaps", tuple(levels))
 
     @property
@@ -119,34 +123,48 @@ class Scene:
 # --- textures -------------------------------------------------------------------------------
 
 
-def _noise(rng: np.random.Generator, height: int, width: int, coarsest: int = 3) -> FloatArray:
-    """Smooth noise of many sizes (H, W), about -1 to 1, the same at every size in the picture."""
-    total = np.zeros((height, width), np.float32)
-    cells, weight = coarsest, 1.0
-    while cells < max(height, width):
-        grid = rng.normal(0.0, 1.0, (max(2, cells * height // max(height, width)) + 1, cells + 1))
-        fine = cv2.resize(
-            grid.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
-        )
-        total += weight * fine
-        cells, weight = cells * 2, weight * 0.62
-    return np.asarray(np.clip(total / 2.2, -1.0, 1.0))
+def _noise(rng: np.random.Generator, height: int, width: int, coarsest: int = 3) -> Pixels:
+    """Smooth noise of all sizes (H, W), about -1 to 1."""
+    cells = coarsest
+    total: Pixels = np.zeros((2, 2), np.float32)
+    weight = 1.0
+    while True:
+        size = (min(width, max(2, cells * width // min(height, width))),
+                min(height, max(2, cells * height // min(height, width))))  # fmt: skip
+        grain = rng.random(size[::-1], dtype=np.float32) - 0.5
+        total = (cv2.resize(total, size) + weight * grain).astype(np.float32)
+        if size == (width, height):
+            return np.clip(total, -1.0, 1.0)
+        cells, weight = cells * 2, weight * 0.88
 
 
 def _tinted(rng: np.random.Generator, shape: tuple[int, int], color: Color, depth: float) -> Image:
     """Noise of ``depth`` grey levels around a colour."""
-    light = _noise(rng, *shape)[..., None] * depth
-    hue = _noise(rng, *shape, coarsest=2)[..., None] * depth * np.array([0.25, 0.05, -0.25])
-    return np.clip(np.array(color) + light + hue, 0, 255).astype(np.uint8)
+    light = depth * _noise(rng, *shape)
+    hue = 0.3 * np.roll(light, (shape[0] // 2, shape[1] // 2), (0, 1))
+    red, green, blue = color
+    return _bytes(np.stack([light + hue + red, light + green, light - hue + blue], axis=-1))
+
+
+def _bytes(picture: npt.NDArray[Any]) -> Image:
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+
+
+def _tone(red: int, green: int, blue: int) -> Pixels:
+    return np.array([red, green, blue], np.float32)
 
 
 def _color(rng: np.random.Generator, low: int = 30, high: int = 225) -> Color:
-    red, green, blue = rng.integers(low, high, 3).tolist()
+    """A muted colour, as most things have."""
+    grey = rng.integers(low, high)
+    red, green, blue = np.clip(grey + rng.normal(0.0, 15.0, 3), 5, 250).astype(int)
     return int(red), int(green), int(blue)
 
 
 def _near(rng: np.random.Generator, color: Color, spread: int) -> Color:
-    red, green, blue = np.clip(np.array(color) + rng.integers(-spread, spread + 1, 3), 0, 255)
+    """The colour, lighter or darker, a little off its hue."""
+    light = rng.integers(-spread, spread + 1)
+    red, green, blue = np.clip(np.array(color) + light + rng.integers(-9, 10, 3), 0, 255)
     return int(red), int(green), int(blue)
 
 
@@ -185,8 +203,7 @@ def _brick(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
             corner = (x + length - 4, y + rise - 4)
             cv2.rectangle(picture, (x, y), corner, _near(rng, base, 35), -1)
             x += length
-    grain = _noise(rng, height, width)[..., None] * 22.0
-    return np.clip(picture + grain, 0, 255).astype(np.uint8)
+    return _bytes(picture + 26.0 * _noise(rng, height, width)[..., None])
 
 
 def _planks(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
@@ -198,14 +215,12 @@ def _planks(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
         y = -int(rng.uniform(0, 200))
         while y < height:
             length = int(rng.uniform(120, 320))
-            cv2.rectangle(
-                picture, (x, y), (x + across, y + length), _near(rng, base, 28), -1
-            )
+            cv2.rectangle(picture, (x, y), (x + across, y + length), _near(rng, base, 28), -1)
             cv2.rectangle(picture, (x, y), (x + across, y + length), _near(rng, base, 60), 2)
             y += length
-    grain = cv2.resize(rng.normal(0, 16, (height // 12 + 2, width)), (width, height))
-    mottle = _noise(rng, height, width) * 18.0
-    return np.clip(picture + (grain + mottle)[..., None], 0, 255).astype(np.uint8)
+    grain = rng.normal(0.0, 14.0, (height // 12 + 2, width)).astype(np.float32)
+    mottle = cv2.resize(grain, (width, height)) + 18.0 * _noise(rng, height, width)
+    return _bytes(picture + mottle[..., None])
 
 
 def _ground(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
@@ -255,38 +270,51 @@ def _facade(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
             door = (left + int(rng.uniform(0.4, 1.0) * bay), height)
             cv2.rectangle(part, (left, height - int(0.8 * storey)), door, _color(rng), -1)
             sign = (left, height - storey)
-            cv2.putText(part, "SHOP BAR CAFE".split()[int(rng.integers(3))], sign,
-                        cv2.FONT_HERSHEY_DUPLEX, storey / 90, _color(rng), 2, cv2.LINE_AA)  # fmt: skip
+            word = ("SHOP", "BAR", "CAFE")[int(rng.integers(3))]
+            size = storey / 90
+            cv2.putText(part, word, sign, cv2.FONT_HERSHEY_DUPLEX, size, _color(rng), 2)
         x += house
     return picture
 
 
 def _sky(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
     height, width = shape
-    down = np.linspace(0.0, 1.0, height)[:, None, None]
-    blue = np.array([105, 145, 200]) * (1 - down) + np.array([190, 205, 220]) * down
-    clouds = np.clip(_noise(rng, height, width) + 0.1, 0.0, 1.0)[..., None]
-    return np.clip(blue * (1 - clouds) + 238 * clouds, 0, 255).astype(np.uint8)
+    down = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None, None]
+    blue = _tone(105, 145, 200) * (1 - down) + _tone(190, 205, 220) * down
+    clouds = np.clip(1.2 * _noise(rng, height, width) + 0.1, 0.0, 1.0)[..., None]
+    return _bytes(blue * (1 - clouds) + 238.0 * clouds)
 
 
 def _hills(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
-    """Sky over ridges of wooded hills with far houses."""
+    """Sky over ridges of wooded hills with towns on them."""
     height, width = shape
     picture = _sky(rng, shape)
+    wood = _noise(rng, height, width, coarsest=24)[..., None]
+    row = np.arange(height)[:, None]
     for ridge in range(6):
-        level = height * (0.40 + 0.1 * ridge)
-        bumps = _noise(rng, 64, width, coarsest=6)[32] * height * 0.09
+        level = height * (0.42 + 0.09 * ridge)
+        knots = np.linspace(0, width, width // 24)
+        peaks = cv2.GaussianBlur(rng.normal(0.0, 1.0, (1, len(knots))), (0, 0), 4.0)[0]
+        peaks += 0.06 * rng.normal(0.0, 1.0, len(knots))
+        bumps = np.interp(np.arange(width), knots, peaks) * height * 0.16
         tops = np.clip(level + bumps, 0, height - 1).astype(int)
         haze = 0.7 - 0.13 * ridge
-        tone = np.array([62, 84, 58]) * (1 - haze) + np.array([170, 185, 200]) * haze
-        wood = _tinted(rng, shape, _near(rng, tuple(tone.astype(int)), 10), 20.0 + 9 * ridge)
-        below = np.arange(height)[:, None] >= tops[None, :]
-        picture[below] = wood[below]
-        for _ in range(width // 40):
+        tone = _tone(*_near(rng, (62, 84, 58), 14)) * (1 - haze)
+        tone += _tone(170, 185, 200) * haze
+        slope = _bytes(tone + (35.0 + 12.0 * ridge) * np.roll(wood, 97 * ridge, axis=1))
+        np.copyto(picture, slope, where=(row >= tops)[..., None])
+        for _ in range(width // 24):
             x = int(rng.uniform(0, width - 12))
-            y = int(tops[x] + rng.uniform(0.01, 0.1) * height)
-            w, h = (rng.uniform(0.008, 0.035, 2) * height).astype(int) + 2
-            cv2.rectangle(picture, (x, y), (x + w, y + h), _color(rng, 60, 235), -1)
+            y = int(tops[x] + rng.uniform(0.005, 0.1) * height)
+            w, h = (rng.uniform(0.01, 0.03, 2) * height).astype(int) + 2
+            wall = _near(rng, (190, 180, 165), 40)
+            cv2.rectangle(picture, (x, y - h), (x + w, y), wall, -1)
+            roof = np.array([[x - 2, y - h], [x + w // 2, y - h - h // 2], [x + w + 2, y - h]])
+            cv2.fillPoly(picture, [roof], _near(rng, (130, 75, 60), 30))
+            for window in range(x + 2, x + w - 2, 5):
+                cv2.rectangle(
+                    picture, (window, y - h // 2), (window + 2, y - h // 3), (60, 60, 70), -1
+                )
     return picture
 
 
@@ -332,7 +360,7 @@ def _strips(panel: Panel, pieces: int, along_right: bool = False) -> list[Panel]
     height, width = panel.texture.shape[:2]
     cuts = np.linspace(0, width if along_right else height, pieces + 1).astype(int)
     strips = []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in pairwise(cuts.tolist()):
         if along_right:
             part, begin, share = panel.texture[:, low:high], low / width, (high - low) / width
             origin = panel.origin + begin * panel.right
@@ -375,9 +403,7 @@ def _hull(
     end, side, floor, ceiling = styles
     pieces = max(4, round(d / 0.8))
 
-    def inside(
-        style: str, origin: list[float], right: list[float], down: list[float]
-    ) -> Panel:
+    def inside(style: str, origin: list[float], right: list[float], down: list[float]) -> Panel:
         return _panel(rng, style, origin, right, down, density, shell=True)
 
     return [
@@ -415,15 +441,17 @@ def _cut_out(rng: np.random.Generator, style: str, kind: str) -> Image:
     height, width = 384, 256
     picture = STYLES[style](rng, (height, width))
     cover = np.zeros((height, width), np.uint8)
+    low, high = (60, 220) if kind == "tree" else (130, 384)
     if kind == "tree":
-        cv2.rectangle(cover, (118, 200), (138, height), 255, -1)
-        cv2.rectangle(picture, (112, 230), (144, height), (88, 66, 48), -1)
-    low, high = (60, 230) if kind == "tree" else (150, 340)
-    for _ in range(22):
-        spot = (int(rng.uniform(60, 196)), int(rng.uniform(low, high)))
-        cv2.circle(cover, spot, int(rng.uniform(24, 56)), 255, -1)
-    if kind == "bush":
-        cover[height - 30 :, 60:196] = 255
+        bark = _tinted(rng, (height, width), (92, 74, 58), 40.0)
+        cv2.rectangle(cover, (118, high), (138, height), 255, -1)
+        picture[high + 16 :] = bark[high + 16 :]
+    for _ in range(70):
+        x, y = rng.uniform(50, 206), rng.uniform(low, high)
+        cv2.circle(cover, (int(x), int(y)), int(rng.uniform(10, 38)), 255, -1)
+    if kind == "tree":
+        cover[high + 16 :, :118] = 0
+        cover[high + 16 :, 138:] = 0
     return np.dstack([picture, cover])
 
 
@@ -452,16 +480,16 @@ def _plants(rng: np.random.Generator, count: int, floor: float, near: float, far
 
 
 def _room(rng: np.random.Generator) -> list[Panel]:
-    wide, depth, floor = rng.uniform(1.6, 2.2), rng.uniform(1.9, 2.5), 0.75
+    wide, depth, floor = rng.uniform(1.0, 1.35), rng.uniform(1.9, 2.4), 0.65
     panels = _hull(
         rng,
         [-wide, -1.0, -3.0],
         [wide, floor, depth],
         ("wall", str(rng.choice(["wall", "brick"])), "planks", "plaster"),
     )
-    for _ in range(7):
-        w, h, d = rng.uniform([0.15, 0.25, 0.15], [0.45, 0.9, 0.4])
-        x, z = rng.uniform(-wide + 0.2, wide - 0.6), rng.uniform(0.75, depth - 0.5)
+    for _ in range(9):
+        w, h, d = rng.uniform([0.12, 0.2, 0.1], [0.35, 1.0, 0.35])
+        x, z = rng.uniform(-wide + 0.1, wide - 0.45), rng.uniform(0.75, depth - 0.4)
         style = str(rng.choice(["wall", "planks", "brick", "leaves"]))
         panels += _box(rng, style, [x, floor - h, z], [x + w, floor, z + d])
     return panels
@@ -517,11 +545,11 @@ def _open_country(rng: np.random.Generator, floor: float, plants: int) -> list[P
 
 
 def _landscape(rng: np.random.Generator) -> list[Panel]:
-    return _open_country(rng, 0.6, 26)
+    return _open_country(rng, 0.6, 20)
 
 
 def _nature(rng: np.random.Generator) -> list[Panel]:
-    return _open_country(rng, 0.35, 60)
+    return _open_country(rng, 0.35, 38)
 
 
 def _flat(rng: np.random.Generator) -> list[Panel]:
