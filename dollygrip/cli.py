@@ -1,0 +1,311 @@
+"""The command line. Nothing heavy is imported before a command runs."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dollygrip import __version__
+
+if TYPE_CHECKING:
+    from dollygrip.classifiers.records import ClipLabels
+
+OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
+
+DEFAULT_RUN = "dollygrip-run"
+# More than this scrolls away; the files hold everything.
+MOST_ROWS = 100
+MOST_FAILURES = 20
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse ends with 2 on a usage error, which here means that some clips failed."""
+
+    def error(self, message: str) -> Any:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {_printable(message)}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name must not fail on a narrow terminal
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except BrokenPipeError:
+        # The reader has seen enough (head, a pager). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        _say("stopped; what is finished is kept, and the same command goes on from there")
+        return 128 + signal.SIGINT
+    except _errors() as error:
+        _say(f"error: {error}")
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dollygrip", description="Says how the camera moved in video clips.")
+    parser.add_argument("--version", action="version", version=f"dollygrip {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    label = _command(commands, "label", _label, "label clips; goes on where an earlier run stopped")
+    label.add_argument("inputs", nargs="+", metavar="INPUT", help="a clip, or a folder of clips")
+    label.add_argument(
+        "-o", "--out", default=DEFAULT_RUN, metavar="RUN", help="run folder (default: %(default)s)"
+    )
+    label.add_argument("--estimator", default="flow", metavar="NAME", help="(default: %(default)s)")
+    _add_classifier(label)
+    label.add_argument(
+        "--jobs",
+        type=_positive(int),
+        metavar="N",
+        help="worker processes (default: one a processor)",
+    )
+    label.add_argument(
+        "--timeout", type=_positive(float), metavar="S", help="seconds that one clip may take"
+    )
+    label.add_argument(
+        "--retry-failed", action="store_true", help="try clips again that failed before"
+    )
+    label.add_argument("--restart", action="store_true", help="forget what RUN holds")
+    _add_json(label)
+
+    classify = _command(
+        commands, "classify", _classify, "label the clips of a run anew, from their stored motion"
+    )
+    _add_run(classify)
+    _add_classifier(classify)
+    _add_json(classify)
+
+    show = _command(commands, "show", _show, "print the labels of a run")
+    _add_run(show)
+    _add_json(show)
+
+    export = _command(commands, "export", _export, "write results.csv and results.parquet of a run")
+    _add_run(export)
+
+    samples = _command(commands, "samples", _samples, "make sample clips with known camera motion")
+    samples.add_argument("folder", metavar="FOLDER", help="where to put them")
+
+    _command(commands, "schema", _schema, "print the JSON schema of a line of results.jsonl")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", nargs="?", default=DEFAULT_RUN, help="run folder")
+
+
+def _add_classifier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classifier", default="threshold", metavar="NAME", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--settings", metavar="FILE", help="TOML file, tables such as [estimator.flow]"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines, as into a pipe, instead of a table"
+    )
+
+
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"  # argparse puts it into its message
+    return parse
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What is the user's to mend: one line, no traceback."""
+    from dollygrip.runners.engine import EngineError
+    from dollygrip.runners.registry import SettingsError
+    from dollygrip.runners.store import StoreError
+
+    return EngineError, SettingsError, StoreError, OSError
+
+
+def _label(options: argparse.Namespace) -> int:
+    from dollygrip.api import carry_out, make_plan, make_recipe
+    from dollygrip.runners.store import RunStore, write_tables
+
+    recipe = make_recipe(options.estimator, options.classifier, options.settings, options.timeout)
+    earlier = None if options.restart else options.out
+    plan = make_plan(options.inputs, recipe, earlier, retry_failed=options.retry_failed)
+    if not len(plan):
+        _say(f"no video found in {', '.join(options.inputs)}; name a clip or a folder with clips")
+        return USAGE_ERROR
+    if plan.kept:
+        _say(f"{len(plan.kept)} of {len(plan)} clips are labelled already")
+    with RunStore(options.out, restart=options.restart) as store:
+        records = carry_out(plan, recipe, store, jobs=options.jobs)
+        tally = _print_records(_with_progress(records, len(plan)), options.json)
+        write_tables(store.folder)
+    return _report(tally, options.out)
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from dollygrip.api import classify_run
+
+    records = classify_run(options.run, options.classifier, settings=options.settings)
+    return _report(_print_records(records, options.json), options.run)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from dollygrip.runners.store import read_records
+
+    _print_records(read_records(Path(options.run)), options.json)
+    return OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    from dollygrip.runners.store import write_tables
+
+    for path in write_tables(Path(options.run)):
+        print(_printable(str(path)))
+    return OK
+
+
+def _samples(options: argparse.Namespace) -> int:
+    from dollygrip.runners.rendering import make_samples
+
+    make_samples(Path(options.folder))
+    _say(f"next: dollygrip label {_argument(options.folder)}")
+    return OK
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from importlib.resources import files
+
+    schema = files("dollygrip.classifiers") / "data" / "record.schema.json"
+    print(schema.read_text(encoding="utf-8"), end="")
+    return OK
+
+
+@dataclass
+class _Tally:
+    """What went by on its way to the screen."""
+
+    labelled: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def count(self, record: "ClipLabels") -> None:
+        if record.failure is None:
+            self.labelled += 1
+            return
+        self.failed += 1
+        if len(self.failures) < MOST_FAILURES:
+            message = record.failure.message
+            named = message.startswith(_printable(record.path))
+            self.failures.append(message if named else f"{_printable(record.path)}: {message}")
+
+
+def _print_records(records: Iterable["ClipLabels"], as_json: bool) -> _Tally:
+    """JSON lines as they come, or a table when all are there."""
+    from dollygrip.runners.formats.jsonl import dumps
+
+    tally = _Tally()
+    if as_json or not sys.stdout.isatty():
+        for record in records:
+            tally.count(record)
+            print(dumps(record.to_dict()), flush=True)
+        return tally
+    rows: list[tuple[str, str, str, str]] = []
+    for record in records:
+        tally.count(record)
+        if len(rows) < MOST_ROWS:
+            rows.append(_row(record))
+    _print_table(rows, hidden=tally.labelled + tally.failed - len(rows))
+    return tally
+
+
+def _row(record: "ClipLabels") -> tuple[str, str, str, str]:
+    path = _printable(record.path)
+    if record.failure is not None:
+        return path, record.failure.reason.value, "", _printable(record.failure.message)
+    labels = ", ".join(record.labels) or "none"
+    return path, labels, f"{record.whole.trust:.2f}", _printable(record.caption)
+
+
+def _print_table(rows: Iterable[tuple[str, str, str, str]], hidden: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("clip", "labels", "trust", "caption")
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name may look like markup
+    console = Console()
+    console.print(table)
+    if hidden:
+        console.print(f"and {hidden} more")
+
+
+def _with_progress(records: Iterator["ClipLabels"], total: int) -> Iterator["ClipLabels"]:
+    """The same records, with a bar on the terminal."""
+    if not sys.stderr.isatty():
+        yield from records
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=total)
+        for record in records:
+            yield record
+            progress.advance(bar)
+
+
+def _report(tally: _Tally, run: str) -> int:
+    for failure in tally.failures:
+        _say(f"failed: {failure}")
+    hidden = tally.failed - len(tally.failures)
+    if hidden:
+        _say(f"and {hidden} more failed")
+    _say(f"{tally.labelled} labelled, {tally.failed} failed; results are in {run}")
+    _say(f"next: dollygrip show {_argument(run)}")
+    return SOME_FAILED if tally.failed else OK
+
+
+def _argument(path: str) -> str:
+    """A path as it can be typed after a command."""
+    quoted = shlex.quote(path)
+    return f"-- {quoted}" if path.startswith("-") else quoted
+
+
+def _say(line: str) -> None:
+    print(_printable(line), file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """On one line, with nothing in it that a terminal would obey."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )

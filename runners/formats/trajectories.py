@@ -1,0 +1,177 @@
+"""Motion files of a run: ``trajectories/*.npz`` and ``profiles/*.npz``, without pickle.
+
+``docs/records.md`` lists the arrays for programs that read them.
+"""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
+from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.formats.jsonl import plain
+
+FORMAT_VERSION = 1
+
+_TRAJECTORY_ARRAYS = ("times", "rotations", "centers", "focals", "valid", "sigmas")
+_PROFILE_ARRAYS = (
+    "times",
+    "rates",
+    "sigmas",
+    "net",
+    "net_first",
+    "path",
+    "shake",
+    "field_of_view_deg",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ShotMotion:
+    """What is known of the camera in one shot: all that a classifier is given.
+
+    Attributes:
+        start: Seconds from the first frame of the clip at which the shot starts.
+        end: Seconds at which it ends.
+        hypotheses: Explanations of the motion, likeliest first; empty exactly on failure.
+        failure: Why there is no motion.
+        doubts: What makes the motion less certain.
+        diagnostics: Numbers from the estimator, JSON-ready.
+    """
+
+    start: float
+    end: float
+    hypotheses: tuple[Hypothesis, ...] = ()
+    failure: Failure | None = None
+    doubts: tuple[Failure, ...] = ()
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+
+
+def write_trajectories(path: Path, shots: Sequence[ShotMotion]) -> None:
+    """Write all hypotheses of all shots; the file appears whole or not at all."""
+    arrays: dict[str, Any] = {}
+    described = []
+    for i, shot in enumerate(shots):
+        models = []
+        for j, hypothesis in enumerate(shot.hypotheses):
+            trajectory = hypothesis.trajectory
+            for name in _TRAJECTORY_ARRAYS:
+                arrays[f"shot{i}_model{j}_{name}"] = getattr(trajectory, name)
+            models.append(
+                {
+                    "model": hypothesis.model,
+                    "probability": hypothesis.probability,
+                    "size": trajectory.size,
+                    "scene_depth": trajectory.scene_depth,
+                    "metric": trajectory.metric,
+                }
+            )
+        described.append(
+            {
+                "start": shot.start,
+                "end": shot.end,
+                "failure": None if shot.failure is None else _failure_to_dict(shot.failure),
+                "doubts": [_failure_to_dict(doubt) for doubt in shot.doubts],
+                "diagnostics": shot.diagnostics,
+                "models": models,
+            }
+        )
+    meta = {"format": "dollygrip trajectories", "version": FORMAT_VERSION, "shots": described}
+    _write_npz(path, {"meta": np.array(json.dumps(plain(meta), allow_nan=False)), **arrays})
+
+
+def read_trajectories(path: Path) -> tuple[ShotMotion, ...]:
+    """Read what :func:`write_trajectories` wrote.
+
+    Raises:
+        ValueError: The file is missing, damaged or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            meta = json.loads(str(arrays["meta"][()]))
+            if meta["version"] != FORMAT_VERSION:
+                raise ValueError(f"format version {meta['version']}, expected {FORMAT_VERSION}")
+            return tuple(_shot(arrays, i, shot) for i, shot in enumerate(meta["shots"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} holds no trajectories: {error}") from error
+
+
+def write_profiles(path: Path, shots: Sequence[ShotMotion]) -> None:
+    """Write the motion profile of each shot's likeliest hypothesis; shots without one are left out.
+
+    The file appears whole or not at all.
+    """
+    arrays: dict[str, Any] = {"axes": np.array(AXES)}
+    for i, shot in enumerate(shots):
+        profile = _profile(shot)
+        if profile is not None:
+            for name in _PROFILE_ARRAYS:
+                arrays[f"shot{i}_{name}"] = getattr(profile, name)
+    _write_npz(path, arrays)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
+    scratch = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _profile(shot: ShotMotion) -> MotionProfile | None:
+    if not shot.hypotheses or shot.hypotheses[0].trajectory.valid.sum() < 2:
+        return None
+    return motion_profile(shot.hypotheses[0].trajectory)
+
+
+def _shot(arrays: Any, i: int, described: dict[str, Any]) -> ShotMotion:
+    failure = described["failure"]
+    return ShotMotion(
+        start=described["start"],
+        end=described["end"],
+        hypotheses=tuple(
+            _hypothesis(arrays, f"shot{i}_model{j}_", model)
+            for j, model in enumerate(described["models"])
+        ),
+        failure=None if failure is None else _failure_from_dict(failure),
+        doubts=tuple(_failure_from_dict(doubt) for doubt in described["doubts"]),
+        diagnostics=described["diagnostics"],
+    )
+
+
+def _hypothesis(arrays: Any, prefix: str, described: dict[str, Any]) -> Hypothesis:
+    depth = described["scene_depth"]
+    trajectory = Trajectory(
+        **{name: arrays[prefix + name] for name in _TRAJECTORY_ARRAYS},
+        size=tuple(described["size"]),
+        scene_depth=float("nan") if depth is None else depth,
+        metric=described["metric"],
+    )
+    return Hypothesis(described["model"], described["probability"], trajectory)
+
+
+def _failure_to_dict(failure: Failure) -> dict[str, str]:
+    return {"reason": failure.reason.value, "message": failure.message}
+
+
+def _failure_from_dict(data: dict[str, str]) -> Failure:
+    return Failure(Reason(data["reason"]), data["message"])
+
+
+def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,202 @@
+"""One clip, from file to record: read, split into shots, estimate, classify, combine."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dollygrip.classifiers.base import Classifier, combine, failed
+from dollygrip.classifiers.records import ClipLabels, ShotLabels
+from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.estimators.base import Estimate, Estimator
+from dollygrip.runners.formats.jsonl import plain
+from dollygrip.runners.formats.trajectories import ShotMotion
+from dollygrip.runners.shots import split_shots
+from dollygrip.runners.store import Content, clip_id_of, content_of
+from dollygrip.runners.video import Frame, VideoClip, VideoError, probe, read_frames
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipResult:
+    """What came of one clip.
+
+    Attributes:
+        record: The record.
+        shots: The motion of each shot; empty for a clip that could not be read.
+    """
+
+    record: ClipLabels
+    shots: tuple[ShotMotion, ...] = ()
+
+
+def label_clip_file(
+    path: str | os.PathLike[str],
+    estimator: Estimator,
+    classifier: Classifier,
+    *,
+    clip_id: str | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> ClipResult:
+    """Label one clip. A clip that cannot be labelled is a record with a failure, no exception.
+
+    Args:
+        path: A video file, or a folder of pictures.
+        estimator: Estimates the motion of each shot.
+        classifier: Turns motion into labels.
+        clip_id: The clip's name in its run; made from the file's name when not given.
+        provenance: What the caller knows of versions and settings, for the record.
+
+    Returns:
+        The record, and the motion that it was made from.
+    """
+    file, started = Path(path), time.perf_counter()
+    content = content_of(file)
+    clip: VideoClip | None = None
+    shots: tuple[ShotMotion, ...] = ()
+    try:
+        clip = probe(file)
+        shots = _motions(file, estimator)
+        whole, parts = classify_shots(classifier, shots)
+    except VideoError as error:
+        whole, parts = failed(error.failure, start=0.0, end=0.0), ()
+    record = ClipLabels(
+        clip_id=clip_id_of(file, file.parent) if clip_id is None else clip_id,
+        path=os.fspath(path),
+        whole=whole,
+        shots=parts,
+        provenance={
+            **(provenance or {}),
+            "content": None if content is None else content.to_dict(),
+            "video": None if clip is None else _video_info(clip, whole.end),
+            "seconds": round(time.perf_counter() - started, 3),
+        },
+    )
+    return ClipResult(record, shots)
+
+
+def classify_shots(
+    classifier: Classifier, shots: Sequence[ShotMotion]
+) -> tuple[ShotLabels, tuple[ShotLabels, ...]]:
+    """Labels from motion alone: those of the whole clip, and those of each shot."""
+    labels = tuple(_classified(classifier, shot) for shot in shots)
+    return combine(labels), labels
+
+
+def reclassify(
+    record: ClipLabels,
+    shots: Sequence[ShotMotion],
+    classifier: Classifier,
+    provenance: dict[str, Any],
+) -> ClipLabels:
+    """The record anew from stored motion; one without motion keeps its failure.
+
+    Args:
+        record: The record so far.
+        shots: The stored motion.
+        classifier: Turns motion into labels.
+        provenance: What has changed in it, such as the classifier.
+    """
+    whole, parts = classify_shots(classifier, shots) if shots else (record.whole, record.shots)
+    return replace(record, whole=whole, shots=parts, provenance={**record.provenance, **provenance})
+
+
+def failed_record(
+    path: str, clip_id: str, failure: Failure, content: Content | None, provenance: dict[str, Any]
+) -> ClipLabels:
+    """The record of a clip whose labelling was cut off from outside."""
+    return ClipLabels(
+        clip_id=clip_id,
+        path=path,
+        whole=failed(failure, start=0.0, end=0.0),
+        provenance={
+            **provenance,
+            "content": None if content is None else content.to_dict(),
+            "video": None,
+            "seconds": None,
+        },
+    )
+
+
+class _Clocked:
+    """Frames passed on, with a note of when the last one was shown."""
+
+    def __init__(self, frames: Iterable[Frame], start: float) -> None:
+        self._frames = frames
+        self.last = start
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames:
+            self.last = frame.time
+            yield frame
+
+
+def _motions(file: Path, estimator: Estimator) -> tuple[ShotMotion, ...]:
+    """The motion of each shot; the frames are read once."""
+    reader = read_frames(file, estimator.frame_request)
+    motions = []
+    for shot in split_shots(reader):
+        frames = _Clocked(shot, shot.start)
+        estimate = _estimated(estimator, frames)
+        for _ in frames:  # an estimator that stopped early must not shorten the shot
+            pass
+        motions.append(
+            ShotMotion(
+                start=shot.start,
+                end=frames.last,
+                hypotheses=estimate.hypotheses,
+                failure=estimate.failure,
+                doubts=estimate.doubts,
+                diagnostics=plain(estimate.diagnostics),
+            )
+        )
+    if motions and reader.warnings:
+        # What went wrong on the way is known at the end, and it ended the last shot.
+        doubts = (*motions[-1].doubts, *reader.warnings)
+        motions[-1] = replace(motions[-1], doubts=doubts)
+    return tuple(motions)
+
+
+def _estimated(estimator: Estimator, frames: Iterable[Frame]) -> Estimate:
+    try:
+        return estimator.estimate(frames)
+    except VideoError:
+        raise
+    except Exception as error:
+        return Estimate((), failure=_crash(f"the estimator {estimator.name}", error))
+
+
+def _classified(classifier: Classifier, shot: ShotMotion) -> ShotLabels:
+    about: dict[str, Any] = {
+        "start": shot.start,
+        "end": shot.end,
+        "doubts": shot.doubts,
+        "diagnostics": shot.diagnostics,
+    }
+    if shot.failure is not None:
+        return failed(shot.failure, **about)
+    try:
+        return classifier.classify(shot.hypotheses, **about)
+    except Exception as error:
+        return failed(_crash(f"the classifier {classifier.name}", error), **about)
+
+
+def _crash(who: str, error: Exception) -> Failure:
+    logger.debug("%s crashed", who, exc_info=error)
+    if isinstance(error, MemoryError):
+        return Failure(Reason.OUT_OF_MEMORY, f"{who} ran out of memory; use fewer --jobs.")
+    text = " ".join(str(error).split())
+    return Failure(Reason.ESTIMATOR_CRASHED, f"{who} crashed: {type(error).__name__}: {text}")
+
+
+def _video_info(clip: VideoClip, end: float) -> dict[str, Any]:
+    return {
+        "size": list(clip.size),
+        "duration": end if clip.duration is None else clip.duration,
+        "rate": clip.rate,
+        "codec": clip.codec,
+    }

@@ -1,0 +1,216 @@
+"""Estimators and classifiers by name, with strict settings.
+
+The built-in ones are listed here; a package adds its own through the entry-point groups
+``dollygrip.estimators`` and ``dollygrip.classifiers``. Each entry is a class that takes one
+argument ``settings``, a frozen dataclass whose type is the parameter's annotation and whose
+fields all have defaults.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["estimator", "classifier"]
+
+KINDS: tuple[Kind, ...] = ("estimator", "classifier")
+BUILT_IN: dict[Kind, dict[str, str]] = {
+    "estimator": {
+        "flow": "dollygrip.runners.estimators.flow:FlowEstimator",
+        "global2d": "dollygrip.runners.estimators.global2d:Global2DEstimator",
+    },
+    "classifier": {"threshold": "dollygrip.classifiers.threshold:ThresholdClassifier"},
+}
+
+
+class SettingsError(ValueError):
+    """A name, a key or a value that the user gave is not one there is."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An estimator or a classifier, chosen but not yet made: small, and fit for any process.
+
+    Attributes:
+        kind: "estimator" or "classifier".
+        name: Its name in the registry.
+        target: "module:Class".
+        settings: Every setting, defaults included, JSON-ready.
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """Short and stable: equal exactly for the same thing with the same settings."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {"kind": self.kind, "name": self.name, "settings": self.settings}
+
+    def make(self) -> Any:
+        """The estimator or classifier itself.
+
+        Raises:
+            ImportError: It, or a package it needs, is not installed.
+        """
+        made = _load(self.target)
+        kind = _settings_type(made)
+        return made() if kind is None else made(_build(kind, self.settings, self.name))
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind."""
+    return sorted(_targets(kind))
+
+
+def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Choice:
+    """Look a name up and check settings for it.
+
+    Args:
+        kind: "estimator" or "classifier".
+        name: One of :func:`names`.
+        settings: The settings that differ from the defaults.
+
+    Returns:
+        The choice, with every setting filled in.
+
+    Raises:
+        SettingsError: No such name, no such setting, a value of the wrong type, or a package that
+            is not installed.
+    """
+    targets = _targets(kind)
+    if name not in targets:
+        raise SettingsError(f"no {kind} is called {name!r}; there is {', '.join(names(kind))}")
+    try:
+        made = _load(targets[name])
+    except ImportError as error:
+        raise SettingsError(f"{kind} {name!r} cannot be loaded: {error}") from error
+    settings_type = _settings_type(made)
+    given = dict(settings or {})
+    if settings_type is None:
+        if given:
+            raise SettingsError(f"{kind} {name!r} takes no settings")
+        return Choice(kind, name, targets[name])
+    built = _build(settings_type, given, f"{kind}.{name}")
+    filled = json.loads(json.dumps(dataclasses.asdict(built)))
+    return Choice(kind, name, targets[name], filled)
+
+
+def read_settings(path: str | os.PathLike[str]) -> dict[Kind, dict[str, Any]]:
+    """The settings of a TOML file with tables such as ``[estimator.flow]``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        For each kind, settings by name.
+
+    Raises:
+        SettingsError: The file cannot be read, is no TOML, or names something unknown.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"settings {path} are not TOML: {error}") from error
+    return check_settings(data)
+
+
+def check_settings(data: Mapping[str, Any]) -> dict[Kind, dict[str, Any]]:
+    """Settings by kind and name, every name known.
+
+    Raises:
+        SettingsError: A table names something unknown.
+    """
+    for key, tables in data.items():
+        if key not in KINDS:
+            raise SettingsError(
+                f"unknown table [{key}]; allowed: [estimator.NAME], [classifier.NAME]"
+            )
+        known = names(key)
+        if not isinstance(tables, Mapping):
+            raise SettingsError(f"{key!r} must be a table such as [{key}.{known[0]}]")
+        for name, table in tables.items():
+            if name not in known:
+                raise SettingsError(f"no {key} is called {name!r}; there is {', '.join(known)}")
+            if not isinstance(table, Mapping):
+                raise SettingsError(f"{key}.{name} must be a table")
+    return {kind: dict(data.get(kind, {})) for kind in KINDS}
+
+
+def _targets(kind: Kind) -> dict[str, str]:
+    third_party = {entry.name: entry.value for entry in entry_points(group=f"dollygrip.{kind}s")}
+    return {**third_party, **BUILT_IN[kind]}
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _settings_type(made: Any) -> Any:
+    return typing.get_type_hints(made.__init__).get("settings")
+
+
+def _build(settings_type: Any, given: Mapping[str, Any], where: str) -> Any:
+    """A settings dataclass from plain data; nested dataclasses are nested tables."""
+    hints = typing.get_type_hints(settings_type)
+    allowed = [f.name for f in dataclasses.fields(settings_type) if f.init]
+    for key in given:
+        if key not in allowed:
+            raise SettingsError(f"{where} has no setting {key!r}; allowed: {', '.join(allowed)}")
+    values = {key: _convert(value, hints[key], f"{where}.{key}") for key, value in given.items()}
+    try:
+        return settings_type(**values)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _build(hint, value, where)
+    if origin is tuple and isinstance(value, list | tuple):
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) == len(value):
+            pairs = zip(value, kinds, strict=True)
+            return tuple(
+                _convert(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(pairs)
+            )
+    elif origin in (typing.Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _convert(value, option, where)
+            except SettingsError:
+                continue
+    elif origin is Literal:
+        if value in arguments:
+            return value
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif hint is int:
+        # True is an int to Python, but hardly to whoever wrote it.
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(hint, type) and isinstance(value, hint):
+        return value
+    expected = getattr(hint, "__name__", None) if origin is None else str(hint)
+    raise SettingsError(f"{where} must be {expected}, not {value!r}")

@@ -1,0 +1,435 @@
+"""The run folder: every file that a run writes, and who may write it.
+
+``results.jsonl`` grows by one line a clip, written through to the disk; a run that was cut off
+goes on where it stopped. ``docs/records.md`` describes the files.
+"""
+
+import csv
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from dollygrip.classifiers.labels import BY_NAME
+from dollygrip.classifiers.records import ClipLabels
+from dollygrip.runners.formats.jsonl import dumps, read_lines
+from dollygrip.runners.formats.trajectories import (
+    ShotMotion,
+    read_trajectories,
+    write_atomically,
+    write_profiles,
+    write_trajectories,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULTS = "results.jsonl"
+MANIFEST = "manifest.json"
+PARQUET = "results.parquet"
+CSV = "results.csv"
+TRAJECTORIES = "trajectories"
+PROFILES = "profiles"
+LOCK = "run.lock"
+
+# A spreadsheet takes a cell that begins like this for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class StoreError(Exception):
+    """The run folder cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is kept in memory of a record: enough to tell whether its clip must be done again.
+
+    Attributes:
+        offset: Where its line begins in ``results.jsonl``.
+        path: The file as it was given.
+        content: What the file held then; None when it could not be read.
+        settings: Hashes of the estimator and the classifier with their settings.
+        failed: It holds a failure instead of labels.
+    """
+
+    offset: int
+    path: str
+    content: "Content | None"
+    settings: tuple[str, str]
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a clip's file held when it was read.
+
+    Attributes:
+        size: Bytes, summed over an image folder.
+        modified: Time of the last change, seconds since 1970.
+        hash: BLAKE2b of the bytes; for an image folder, of the names and sizes.
+    """
+
+    size: int
+    modified: float
+    hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {"size": self.size, "modified": self.modified, "hash": self.hash}
+
+
+class RunStore:
+    """One run folder, open for writing by one process at a time."""
+
+    def __init__(self, folder: str | os.PathLike[str], *, restart: bool = False) -> None:
+        """Open a folder.
+
+        Args:
+            folder: Made when missing.
+            restart: Forget what an earlier run left in it.
+
+        Raises:
+            StoreError: The folder is not a run folder, cannot be written, or another run is on it.
+        """
+        self.folder = Path(folder)
+        try:
+            self._lock = _locked(self.folder)
+        except OSError as error:
+            raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
+        if restart:
+            _clear(self.folder)
+        for name in (TRAJECTORIES, PROFILES):
+            (self.folder / name).mkdir(exist_ok=True)
+        _drop_torn_line(self.folder / RESULTS)
+        self._results = (self.folder / RESULTS).open("ab")
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Let another run have the folder."""
+        self._results.close()
+        self._lock.close()
+
+    def begin(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest: what this run was started with.
+
+        Settings of earlier runs in this folder stay, by their hash, since records name them.
+        """
+        path = self.folder / MANIFEST
+        known = read_manifest(self.folder).get("settings", {}) if path.exists() else {}
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        data = {
+            "format": "dollygrip run",
+            "started": started,
+            **manifest,
+            "settings": {**known, **manifest.get("settings", {})},
+        }
+        write_atomically(path, json.dumps(data, indent=2).encode() + b"\n")
+
+    def append(self, record: ClipLabels, shots: Sequence[ShotMotion] | None = None) -> None:
+        """Add one clip: its motion files first, so that a record never lacks them.
+
+        Args:
+            record: The record.
+            shots: The motion; that which is stored stays when not given.
+        """
+        if shots is not None:
+            self._write_motion(f"{record.clip_id}.npz", shots)
+        self._results.write(dumps(record.to_dict()).encode() + b"\n")
+        self._results.flush()
+        os.fsync(self._results.fileno())
+
+    def _write_motion(self, name: str, shots: Sequence[ShotMotion]) -> None:
+        for folder, write in ((TRAJECTORIES, write_trajectories), (PROFILES, write_profiles)):
+            if shots:
+                write(self.folder / folder / name, shots)
+            else:
+                (self.folder / folder / name).unlink(missing_ok=True)
+
+    def motion(self, clip_id: str) -> tuple[ShotMotion, ...]:
+        """The stored motion of a clip; empty for a clip that could not be read.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        path = self.folder / TRAJECTORIES / f"{clip_id}.npz"
+        return read_trajectories(path) if path.exists() else ()
+
+    def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
+        """Put new records in place of the old ones, all or none; yields each as it is written."""
+        scratch = self.folder / f".{RESULTS}.tmp"
+        try:
+            with scratch.open("wb") as file:
+                for record in records:
+                    file.write(dumps(record.to_dict()).encode() + b"\n")
+                    yield record
+                file.flush()
+                os.fsync(file.fileno())
+            self._results.close()
+            scratch.replace(self.folder / RESULTS)
+        finally:
+            scratch.unlink(missing_ok=True)
+        self._results = (self.folder / RESULTS).open("ab")
+
+
+def finished(folder: Path) -> dict[str, Finished]:
+    """The last record of each clip, by clip id, without the records themselves."""
+    found: dict[str, Finished] = {}
+    path = folder / RESULTS
+    if not path.exists():
+        return found
+    for offset, data in read_lines(path):
+        try:
+            provenance = data["provenance"]
+            content = provenance["content"]
+            found[data["clip_id"]] = Finished(
+                offset=offset,
+                path=data["path"],
+                content=None if content is None else Content(**content),
+                settings=(provenance["estimator"]["hash"], provenance["classifier"]["hash"]),
+                failed=data["failure"] is not None,
+            )
+        except (KeyError, TypeError):
+            continue
+    return found
+
+
+def read_records(folder: Path) -> Iterator[ClipLabels]:
+    """The last record of each clip, in the order of the file.
+
+    Raises:
+        StoreError: The folder holds no run, or a record of another schema version.
+    """
+    path = folder / RESULTS
+    if not path.exists():
+        raise StoreError(f"{folder} holds no results; make some with: dollygrip label CLIPS -o RUN")
+    for offset in sorted(item.offset for item in finished(folder).values()):
+        yield record_at(folder, offset)
+
+
+def record_at(folder: Path, offset: int) -> ClipLabels:
+    """The record whose line begins at ``offset``.
+
+    Raises:
+        StoreError: It has another schema version.
+    """
+    with (folder / RESULTS).open("rb") as file:
+        file.seek(offset)
+        try:
+            return ClipLabels.from_dict(json.loads(file.readline()))
+        except ValueError as error:
+            raise StoreError(f"{folder / RESULTS}: {error}") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the run was started with.
+
+    Raises:
+        StoreError: There is no manifest, or it is damaged.
+    """
+    try:
+        data = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder} has no readable {MANIFEST}: {error}") from error
+    if not isinstance(data, dict):
+        raise StoreError(f"{folder / MANIFEST} holds no object")
+    return data
+
+
+def content_of(path: Path, known: Content | None = None) -> Content | None:
+    """What a clip's file holds now; None when it cannot be read.
+
+    Args:
+        path: A file, or a folder of pictures.
+        known: What it held before: a file of the same size and time is not read again.
+    """
+    try:
+        if path.is_dir():
+            return _folder_content(path)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait for ever
+            return None
+        if known and (known.size, known.modified) == (status.st_size, status.st_mtime):
+            return known
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        return Content(status.st_size, status.st_mtime, digest.hexdigest())
+    except OSError:
+        return None
+
+
+def unchanged(path: Path, known: Content | None) -> bool:
+    """Whether a clip's file holds what it held before; its time of change alone says nothing."""
+    now = content_of(path, known)
+    if now is None or known is None:
+        return now is known
+    return (now.size, now.hash) == (known.size, known.hash)
+
+
+def clip_id_of(path: Path, root: Path) -> str:
+    """A file name that tells clips apart: the clip's stem and a hash of its place below ``root``.
+
+    Safe whatever the clip is called: letters, digits, ``-`` and ``_`` only, at most 60 long.
+    """
+    try:
+        place = path.relative_to(root)
+    except ValueError:
+        place = path
+    digest = hashlib.blake2b(os.fsencode(place), digest_size=5).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-")[:48]
+    return f"{stem}-{digest}" if stem else digest
+
+
+def write_tables(folder: Path) -> tuple[Path, Path]:
+    """Write ``results.parquet`` and ``results.csv``, one row a clip; returns their paths."""
+    import pandas as pd
+
+    frame = to_frame(read_records(folder))
+    parquet, table = folder / PARQUET, folder / CSV
+    scratch = folder / f".{PARQUET}.tmp"
+    frame.to_parquet(scratch, index=False)
+    scratch.replace(parquet)
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = frame[column].map(_defused)
+    scratch = folder / f".{CSV}.tmp"
+    frame.to_csv(scratch, index=False, quoting=csv.QUOTE_MINIMAL)
+    scratch.replace(table)
+    return parquet, table
+
+
+def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
+    """Records as a table: one row a clip.
+
+    Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
+    ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
+    missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame([_row(record) for record in records])
+    if frame.empty:
+        frame = pd.DataFrame(columns=[*_HEAD, *BY_NAME, *(f"score_{name}" for name in BY_NAME)])
+    for name in BY_NAME:
+        frame[name] = frame[name].astype("boolean")
+        frame[f"score_{name}"] = frame[f"score_{name}"].astype("float64")
+    return frame
+
+
+_HEAD = ("path", "clip_id", "failure", "failure_message", "trust", "caption", "duration")
+
+
+def _row(record: ClipLabels) -> dict[str, Any]:
+    whole = record.whole
+    failed = whole.failure is not None
+    video = record.provenance.get("video") or {}
+    head = (
+        _encodable(record.path),
+        record.clip_id,
+        whole.failure.reason.value if whole.failure else None,
+        _encodable(whole.failure.message) if whole.failure else None,
+        whole.trust,
+        whole.caption,
+        video.get("duration"),
+    )
+    present = {name: None if failed else name in whole.labels for name in BY_NAME}
+    scores = {f"score_{name}": whole.scores.get(name) for name in BY_NAME}
+    return {
+        **dict(zip(_HEAD, head, strict=True)),
+        **present,
+        **scores,
+        **_flat(whole.attributes),
+    }
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one, keys joined by underscores; lists as JSON."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}_"))
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def _encodable(text: str) -> str:
+    """A file name that is not UTF-8 has bytes that no table can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _defused(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _folder_content(folder: Path) -> Content:
+    digest, size, modified = hashlib.blake2b(digest_size=16), 0, 0.0
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_file():
+            status = entry.stat()
+            digest.update(os.fsencode(entry.name) + b"\0%d\0" % status.st_size)
+            size += status.st_size
+            modified = max(modified, status.st_mtime)
+    return Content(size, modified, digest.hexdigest())
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Make the folder and take its lock, held until the file is closed or the process ends."""
+    ours = (folder / LOCK).exists() or (folder / MANIFEST).exists()
+    if not ours and folder.exists() and any(folder.iterdir()):
+        raise StoreError(f"{folder} is not a run folder and not empty; give another with -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreError(f"another run is writing to {folder}; wait for it or give -o") from error
+    return lock
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run writes and nothing else."""
+    for name in (RESULTS, MANIFEST, PARQUET, CSV):
+        (folder / name).unlink(missing_ok=True)
+    for name in (TRAJECTORIES, PROFILES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a last line without an end: its clip is done again."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        keep = end
+        while keep > 0:
+            start = max(0, keep - 65536)
+            file.seek(start)
+            newline = file.read(keep - start).rfind(b"\n")
+            if newline >= 0:
+                keep = start + newline + 1
+                break
+            keep = start
+        if keep < end:
+            file.truncate(keep)
