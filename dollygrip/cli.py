@@ -191,7 +191,8 @@ def _export(options: argparse.Namespace) -> int:
 def _samples(options: argparse.Namespace) -> int:
     from dollygrip.runners.rendering import make_samples
 
-    make_samples(Path(options.folder))
+    for path, labels in make_samples(Path(options.folder)):
+        print(_printable(f"{path}: {', '.join(labels)}"))
     _say(f"next: dollygrip label {_argument(options.folder)}")
     return OK
 

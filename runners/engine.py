@@ -9,11 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from dollygrip import __version__
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.registry import Choice
 
@@ -70,7 +70,7 @@ class Recipe:
     def provenance(self) -> dict[str, Any]:
         """What every record says of how it was made."""
         return {
-            "dollygrip": __version__,
+            "dollygrip": version("dollygrip"),
             "estimator": {"name": self.estimator.name, "hash": self.estimator.hash},
             "classifier": {"name": self.classifier.name, "hash": self.classifier.hash},
         }
