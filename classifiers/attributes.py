@@ -7,7 +7,7 @@ import numpy as np
 
 from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
 from dollygrip.classifiers.records import Segment
-from dollygrip.classifiers.segments import typical_rate
+from dollygrip.classifiers.segments import follows, typical_rate
 from dollygrip.classifiers.visibility import VisibleMotion
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.profile import AXES
@@ -91,5 +91,5 @@ def _complexity(
         seen = np.ptp(motion.position, axis=0) > 0.5 * thresholds
         return "minor" if seen.any() and "static" not in labels else "none"
     told = [segment for segment in segments if segment.motion in moves]
-    in_sequence = any(a.end <= b.start for a in told for b in told)
+    in_sequence = any(follows(a, b) for a in told for b in told)
     return "complex" if len(moves) > 2 or in_sequence else "simple"

@@ -21,7 +21,9 @@ class SegmentSettings:
         shortest: Moves shorter than this, in seconds, are not told.
         carries: A stretch with less than this share of the largest stretch of its direction is
             a wobble.
-        hold: Stillness between moves is told from this many seconds on.
+        hold: Stillness between moves is told from this many seconds on, ...
+        creep: ... where the rate stays below this share of the typical one: the slow start of an
+            eased move is not a hold.
     """
 
     enter: float = 0.4
@@ -30,6 +32,7 @@ class SegmentSettings:
     shortest: float = 0.3
     carries: float = 0.15
     hold: float = 0.5
+    creep: float = 0.04
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,15 @@ def axis_spans(
             state[begin : end + 1] = 0
     state = _fill(times, state, settings.gap)
     spans = {
-        sign: tuple(Span(times[b], times[e]) for b, e in _runs(state == sign, state))
+        sign: tuple(Span(float(times[b]), float(times[e])) for b, e in _runs(state == sign, state))
         for sign in signs
     }
-    if not any(spans.values()):
-        # Too short or too even for the rules above, but there: the stretch of largest change.
-        position = motion.position[:, axis]
-        sign = max(signs, key=lambda s: float(_rise(s * position)[0]))
-        _, begin, end = _rise(sign * position)
-        if end > begin:
-            spans[sign] = (Span(motion.times[begin], motion.times[end]),)
+    for sign in signs:
+        if not spans[sign]:
+            # Too short for the rules above, but there: the stretch of largest change.
+            whole = _largest_rise(motion.times, sign * motion.position[:, axis])
+            if not overlap((whole,), spans.get(-sign, ()), 0.0):
+                spans[sign] = (whole,)
     return spans
 
 
@@ -101,6 +103,7 @@ def holds(
         unseen: (7,) motion too small to be seen, in picture sizes.
         settings: How rates become stretches.
     """
+    pace = max(typical_rate(np.linalg.norm(motion.rates, axis=1)), 1e-9)
     found = []
     reached = float(motion.times[0])
     ends = (*sorted(moves, key=lambda span: span.start), Span(*[float(motion.times[-1])] * 2))
@@ -108,7 +111,9 @@ def holds(
         if span.start - reached >= settings.hold:
             inside = np.linspace(reached + _TAIL, span.start - _TAIL, 50)
             columns = [np.interp(inside, motion.times, column) for column in motion.position.T]
-            if (np.ptp(np.stack(columns), axis=1) < unseen).all():
+            crept = np.ptp(np.stack(columns), axis=1)
+            slow = np.linalg.norm(crept) < settings.creep * pace * (inside[-1] - inside[0])
+            if slow and (crept < unseen).all():
                 found.append(Span(reached, span.start))
         reached = max(reached, span.end)
     return tuple(found)
@@ -146,6 +151,13 @@ def timeline(
             if stop > begin:
                 segments.append(Segment(motion, begin, stop, scores[motion]))
     return tuple(sorted(segments, key=lambda segment: (segment.start, segment.end)))
+
+
+def follows(first: Segment, second: Segment) -> bool:
+    """Whether the second comes after the first, rather than along with it."""
+    shared = first.end - second.start
+    shorter = min(first.end - first.start, second.end - second.start)
+    return second.start > first.start and shared < 0.5 * shorter
 
 
 def typical_rate(rate: FloatArray) -> float:
@@ -195,8 +207,8 @@ def _fill(times: FloatArray, state: IntArray, gap: float) -> IntArray:
     return filled
 
 
-def _rise(position: FloatArray) -> tuple[float, int, int]:
-    """The largest rise of a curve, and where it starts and ends."""
+def _largest_rise(times: FloatArray, position: FloatArray) -> Span:
     above = position - np.minimum.accumulate(position)
     end = int(np.argmax(above))
-    return float(above[end]), int(np.argmin(position[: end + 1])), end
+    begin = int(np.argmin(position[: end + 1]))
+    return Span(float(times[begin]), float(times[end]))

@@ -66,6 +66,7 @@ class ThresholdSettings:
         slope: Steepness of the scores: 1.5 gives 0.74 at twice the least amount.
         sigmas: Amounts below this many standard deviations are not believed.
         combined: Least turn of an arc or crane move in radians, least log growth of a dolly zoom.
+        combined_share: How much of two moves must be at the same time to be one.
         combined_ratio: Travel (scene depths) and turn (radians) of an arc may differ by this
             factor either way: the subject may be nearer or farther than the scene.
         shake: Shake that is named, in picture sizes.
@@ -86,6 +87,7 @@ class ThresholdSettings:
     slope: float = 1.5
     sigmas: float = 2.0
     combined: float = 0.1
+    combined_share: float = 0.4
     combined_ratio: float = 4.0
     shake: float = 0.004
     still_share: float = 0.5
@@ -142,9 +144,10 @@ class ThresholdClassifier:
         scores = _mix(weighed, ambiguous)
         labels = _present(scores)
         segments = _segments(readings, labels, scores, start, end, self.settings)
-        chosen = readings[0].motion
+        # The likeliest hypothesis that says what the answer says.
+        chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
         told = attributes(chosen, labels, segments, self.settings.thresholds)
-        doubts = (*doubts, *ambiguity_doubts(ambiguous))
+        doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(hypotheses[0]))
         return ShotLabels(
             start=start,
             end=end,
@@ -172,13 +175,26 @@ def _readings(
     if not usable:
         return Failure(Reason.FEW_FRAMES_REGISTERED, "Fewer than two frames have a camera pose.")
     total = sum(h.probability for h in usable)
+    lost = Failure(Reason.DID_NOT_CONVERGE, "The camera path has values that are not finite.")
+    if not all(np.isfinite(h.trajectory.focals[h.trajectory.valid]).all() for h in usable):
+        return lost
     motions = [visible_motion(h.trajectory) for h in usable]
     if not all(motion.is_finite() for motion in motions):
-        return Failure(Reason.DID_NOT_CONVERGE, "The camera path has values that are no numbers.")
+        return lost
     return [
         _Reading(h.probability / total, motion, _scores(motion, settings))
         for h, motion in zip(usable, motions, strict=True)
     ]
+
+
+def _scale_doubt(hypothesis: Hypothesis) -> tuple[Failure, ...]:
+    """A path of unknown scale has directions, but "far" and "hardly" mean nothing in it."""
+    trajectory = hypothesis.trajectory
+    known = np.isfinite(trajectory.scene_depth) and trajectory.scene_depth > 0
+    if known or not np.ptp(trajectory.centers[trajectory.valid], axis=0).any():
+        return ()
+    message = "The depth of the scene is not known; travel is measured against its own length."
+    return (Failure(Reason.NO_PARALLAX_SCALE, message),)
 
 
 def _mix(
@@ -220,7 +236,10 @@ def _scores(motion: VisibleMotion, settings: ThresholdSettings) -> dict[str, flo
         motion.shake / settings.still_shake,
     )
     still = _logistic(-settings.slope * float(np.log(stir + _FLOOR)))
-    scores["static"] = min(still, 1.0 - max(scores[name] for name in DIRECTIONS))
+    still = min(still, 1.0 - max(scores[name] for name in DIRECTIONS))
+    # A camera that seems to stand still in much noise may as well not.
+    doubt = float((settings.sigmas * motion.sigmas / settings.thresholds).max())
+    scores["static"] = min(still, PRESENT + (still - PRESENT) / (1.0 + doubt**2))
     return scores
 
 
@@ -232,16 +251,15 @@ def _evidence(motion: VisibleMotion, extent: FloatArray, settings: ThresholdSett
     believed = _believed(amount.T, motion, settings).T
 
     depths = motion.units[:, None]
-    main_travel = (believed / depths)[TRANSLATIONS].max()
-    main_move = min(float((believed / least).max()), settings.turn_cap)
-    main = np.where(
-        TRANSLATIONS[:, None],
-        settings.travel_share * main_travel * depths,
-        settings.turn_share * main_move * least,
-    )
+    travels = np.where(TRANSLATIONS[:, None], believed / depths, 0.0).max(axis=1)
+    moves = np.minimum((believed / least).max(axis=1), settings.turn_cap)
     rivals = (
         least,
-        main,
+        np.where(
+            TRANSLATIONS[:, None],
+            settings.travel_share * _largest_other(travels)[:, None] * depths,
+            settings.turn_share * _largest_other(moves)[:, None] * least,
+        ),
         settings.opposite_share * believed[:, ::-1],
         settings.sigmas * motion.sigmas[:, None],
     )
@@ -265,9 +283,13 @@ def _together(motion: VisibleMotion, turn: str, travel: str, settings: Threshold
     turned, travelled = (float(np.trapezoid(rate, motion.times)) for rate in rates)
     at_once = float(np.trapezoid(np.sqrt(rates[0] * rates[1]), motion.times))
     low, high = sorted((turned, travelled))
-    amount = np.log((at_once + _FLOOR) / (settings.combined + _FLOOR))
-    proportion = np.log(settings.combined_ratio * (low + _FLOOR) / (high + _FLOOR))
-    return float(min(amount, proportion))
+    both = float(np.sqrt(turned * travelled))
+    ratios = (
+        (at_once + _FLOOR) / (settings.combined + _FLOOR),
+        (at_once + _FLOOR) / (settings.combined_share * both + _FLOOR),
+        settings.combined_ratio * (low + _FLOOR) / (high + _FLOOR),
+    )
+    return float(np.log(min(ratios)))
 
 
 def _forward(motion: VisibleMotion, name: str) -> FloatArray:
@@ -275,6 +297,11 @@ def _forward(motion: VisibleMotion, name: str) -> FloatArray:
     axis, sign = AXES.index(BY_NAME[name].axis), BY_NAME[name].sign
     rate = np.maximum(sign * motion.rates[:, axis] / motion.units[axis], 0.0)
     return np.asarray(np.radians(rate) if AXES[axis] in ("pan", "tilt", "roll") else rate)
+
+
+def _largest_other(values: FloatArray) -> FloatArray:
+    """For each value the largest of the others."""
+    return np.array([np.delete(values, i).max() for i in range(len(values))])
 
 
 def _largest_rise(position: FloatArray) -> FloatArray:
@@ -312,8 +339,7 @@ def _segments(
         spans["static"] = holds(readings[0].motion, moving, unseen, rules)
     for name, (first, second) in _COMBINED.items():
         if name in labels:
-            both = overlap(spans.get(first, ()), spans.get(second, ()), rules.shortest)
-            spans[name] = both
+            spans[name] = overlap(spans.get(first, ()), spans.get(second, ()), rules.shortest)
     if "shaky" in labels:
         spans["shaky"] = (Span(start, end),)
     return timeline(spans, scores, start=start, end=end, snap=rules.gap)

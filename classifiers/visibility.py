@@ -14,6 +14,11 @@ from dollygrip.geometry.trajectory import Trajectory
 # picture; over a picture that distance is about a quarter of the long side.
 MEAN_RADIUS = 0.25
 
+# Tremor and footsteps swing the picture twice a second or more, so shake is what a window this
+# many seconds wide smooths away; a shot shorter than two swings does not show any.
+_SHAKE_WINDOW = 0.12
+_TWO_SWINGS = 1.0
+
 TRANSLATIONS = np.array([axis in ("truck", "pedestal", "dolly") for axis in AXES])
 
 
@@ -103,13 +108,15 @@ def _integral(profile: MotionProfile, rates: FloatArray) -> FloatArray:
 
 
 def _shake(trajectory: Trajectory, units: FloatArray) -> float:
-    """Median distance from the intended path.
+    """Median distance of the picture from its smoothed path.
 
-    A move that starts or stops at once, or swings to and fro, leaves a residue in one smoothing.
-    The residue of the residue has lost it, and the median leaves out the moments of a start.
+    A move that starts or stops at once, or swings slowly, leaves a residue in one smoothing. The
+    residue of the residue has lost it, and the median leaves out the moments of a start.
     """
     motion = camera_motion(trajectory)
+    if motion.times[-1] - motion.times[0] < _TWO_SWINGS:
+        return 0.0
     residue = motion.position * units
     for _ in range(2):
-        residue = residue - smooth(motion.times, residue)
+        residue = residue - smooth(motion.times, residue, _SHAKE_WINDOW)
     return float(np.median(np.linalg.norm(residue, axis=1)))

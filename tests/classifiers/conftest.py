@@ -1,6 +1,7 @@
 """Exact camera paths, built from their velocities."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def build(
     times = np.linspace(0.0, seconds, n)
     fine = 8
     rotations, centers, focals = [np.eye(3)], [np.zeros(3)], [576.0]
-    for begin, end in zip(times[:-1], times[1:], strict=True):
+    for begin, end in pairwise(times):
         rotation, center, focal = rotations[-1], centers[-1], focals[-1]
         step = (end - begin) / fine
         for k in range(fine):
@@ -59,7 +60,7 @@ def classify(*trajectories: Trajectory, probabilities: tuple[float, ...] = (1.0,
     return ThresholdClassifier().classify(hypotheses, start=float(times[0]), end=float(times[-1]))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def path() -> Callable[..., Trajectory]:
     """A path of the given total amounts, eased in and out over the whole shot."""
 
@@ -73,7 +74,7 @@ def path() -> Callable[..., Trajectory]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sequence() -> Callable[..., Trajectory]:
     """A path of constant rates: (seconds, {axis: amount}) one after the other."""
 
@@ -90,7 +91,7 @@ def sequence() -> Callable[..., Trajectory]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def label() -> Callable[..., ShotLabels]:
     """The threshold classifier with its own settings."""
     return classify

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from dollygrip.classifiers.base import Classifier, combine, failed
+from dollygrip.classifiers.labels import DEFINITIONS
+from dollygrip.classifiers.records import ClipLabels, ShotLabels
+from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.classifiers.threshold import ThresholdClassifier
+from dollygrip.geometry.trajectory import Hypothesis
+
+DARK = Failure(Reason.TOO_DARK, "The pictures are black.")
+CRASH = Failure(Reason.ESTIMATOR_CRASHED, "It fell over.")
+
+
+@pytest.fixture
+def shot(path):
+    """A shot from ``start`` on, four seconds long."""
+
+    def make(start: float = 0.0, **amounts: float) -> ShotLabels:
+        classifier: Classifier = ThresholdClassifier()
+        seen = path(**amounts)
+        return classifier.classify([Hypothesis("any", 1.0, seen)], start=start, end=start + 4.0)
+
+    return make
+
+
+def test_one_shot_is_the_clip(shot):
+    only = shot(pan=20.0)
+    assert combine([only]) is only
+
+
+def test_no_shots_is_an_error():
+    with pytest.raises(ValueError, match="at least one shot"):
+        combine([])
+
+
+def test_moves_of_all_shots_are_in_the_clip(shot):
+    pan, zoom = shot(pan=20.0), shot(4.0, zoom=0.35)
+    clip = combine([pan, zoom])
+    assert set(clip.labels) == {"pan_right", "zoom_in"}
+    for d in DEFINITIONS:
+        pick = min if d.name == "static" else max
+        assert clip.scores[d.name] == pick(pan.scores[d.name], zoom.scores[d.name])
+    assert clip.segments == pan.segments + zoom.segments
+    assert (clip.start, clip.end) == (0.0, 8.0)
+    assert clip.caption == f"Shot 1: {pan.caption} Shot 2: {zoom.caption}"
+    assert clip.trust == pytest.approx((pan.trust + zoom.trust) / 2.0)
+
+
+def test_the_cut_is_a_doubt_that_counts_the_shots(shot):
+    clip = combine([shot(), shot(4.0), shot(8.0)])
+    assert clip.doubts[0].reason is Reason.CUT_INSIDE
+    assert "3 shots" in clip.doubts[0].message
+
+
+def test_static_needs_all_shots(shot):
+    assert combine([shot(), shot(4.0)]).labels == ("static",)
+    assert combine([shot(), shot(4.0, pan=20.0)]).labels == ("pan_right",)
+
+
+def test_order_of_shots_changes_no_label(shot):
+    shots = [shot(), shot(4.0, pan=20.0), shot(8.0, tilt=-15.0)]
+    there, back = combine(shots), combine(shots[::-1])
+    assert there.labels == back.labels
+    assert there.scores == back.scores
+
+
+def test_a_failed_shot_lowers_trust_and_says_why(shot):
+    pan = shot(pan=20.0)
+    clip = combine([pan, failed(DARK, start=4.0, end=8.0)])
+    assert clip.failure is None
+    assert clip.labels == ("pan_right",)
+    assert DARK in clip.doubts
+    assert clip.trust == pytest.approx(pan.trust / 2.0)
+
+
+def test_all_failed_is_a_failure_with_the_reason_of_the_longest():
+    clip = combine([failed(DARK, start=0.0, end=1.0), failed(CRASH, start=1.0, end=9.0)])
+    assert clip.failure == CRASH
+    assert (clip.labels, clip.scores, clip.segments, clip.trust) == ((), {}, (), 0.0)
+    assert clip.caption == "Could not tell: It fell over."
+
+
+def test_attributes_are_the_most_of_any_shot(shot):
+    clip = combine([shot(), shot(4.0, pan=20.0)])
+    assert clip.attributes["steadiness"] == "very_smooth"
+    assert clip.attributes["speed"] == "regular"
+    assert clip.attributes["complexity"] == "simple"
+    assert combine([shot(), shot(4.0)]).attributes["speed"] is None
+
+
+def test_a_clip_record_survives_json(shot):
+    shots = (shot(), shot(4.0, pan=20.0), failed(DARK, start=8.0, end=9.0))
+    clip = ClipLabels("a", "a.mp4", combine(shots), shots, {"estimator": "flow"})
+    told = json.loads(json.dumps(clip.to_dict(), allow_nan=False))
+    assert ClipLabels.from_dict(told).to_dict() == clip.to_dict()

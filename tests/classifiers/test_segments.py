@@ -1,0 +1,146 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
+from dollygrip.geometry.profile import AXES
+from dollygrip.geometry.trajectory import Trajectory
+
+TOLERANCE = 0.3
+
+
+def spans(shot, motion):
+    return [(s.start, s.end) for s in shot.segments if s.motion == motion]
+
+
+@pytest.mark.parametrize("fps", [8.0, 12.0, 30.0])
+def test_one_move_after_another(sequence, label, fps):
+    shot = label(sequence((2.0, {"pan": 20.0}), (3.0, {"tilt": 15.0}), fps=fps))
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
+    assert spans(shot, "tilt_up") == [pytest.approx((2.0, 5.0), abs=TOLERANCE)]
+
+
+def test_a_move_then_a_hold(sequence, label):
+    shot = label(sequence((2.0, {"dolly": 0.4}), (2.0, {})))
+    assert shot.labels == ("dolly_in",)
+    assert spans(shot, "dolly_in") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
+    assert spans(shot, "static") == [pytest.approx((2.0, 4.0), abs=TOLERANCE)]
+
+
+def test_a_hold_between_moves(sequence, label):
+    shot = label(sequence((2.0, {"pan": 20.0}), (1.5, {}), (2.0, {"pan": 20.0})))
+    assert len(spans(shot, "pan_right")) == 2
+    assert spans(shot, "static") == [pytest.approx((2.0, 3.5), abs=TOLERANCE)]
+
+
+def test_a_short_pause_does_not_split_a_move(sequence, label):
+    shot = label(sequence((2.0, {"pan": 20.0}), (0.15, {}), (2.0, {"pan": 20.0})))
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 4.15), abs=TOLERANCE)]
+
+
+@pytest.mark.parametrize("seconds", [3.0, 10.0, 30.0])
+def test_the_eased_start_of_a_move_is_not_a_hold(path, label, seconds):
+    shot = label(path(seconds=seconds, pan=20.0))
+    assert [s.motion for s in shot.segments] == ["pan_right"]
+
+
+def test_there_and_back_meet_at_the_turn(sequence, label):
+    shot = label(sequence((2.0, {"pan": 20.0}), (2.0, {"pan": -20.0})))
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
+    assert spans(shot, "pan_left") == [pytest.approx((2.0, 4.0), abs=TOLERANCE)]
+
+
+def test_a_burst_does_not_hide_the_rest(sequence, label):
+    shot = label(sequence((3.0, {"pan": 30.0}), (0.4, {"pan": 15.0}), (3.0, {"pan": 30.0})))
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 6.4), abs=TOLERANCE)]
+
+
+def test_combined_moves_have_the_time_their_parts_share(sequence, label):
+    shot = label(sequence((2.0, {"pan": 30.0, "truck": -0.5}), (2.0, {"truck": -0.5})))
+    assert "arc_cw" in shot.labels
+    assert spans(shot, "arc_cw") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.5])
+def test_very_short_shots_have_a_timeline_too(path, label, seconds):
+    shot = label(path(seconds=seconds, fps=30.0, pan=20.0))
+    assert "pan_right" in shot.labels
+    assert len(spans(shot, "pan_right")) == 1
+
+
+def test_times_are_those_of_the_clip(sequence, label):
+    seen = sequence((2.0, {"pan": 20.0}), (2.0, {"tilt": 15.0}))
+    later = Trajectory(
+        times=seen.times + 100.0,
+        rotations=seen.rotations,
+        centers=seen.centers,
+        focals=seen.focals,
+        size=seen.size,
+        valid=seen.valid,
+        sigmas=seen.sigmas,
+        scene_depth=1.0,
+    )
+    shot, shifted = label(seen), label(later)
+    assert shifted.labels == shot.labels
+    assert [s.motion for s in shifted.segments] == [s.motion for s in shot.segments]
+    for one, other in zip(shot.segments, shifted.segments, strict=True):
+        assert other.start - one.start == pytest.approx(100.0, abs=0.02)
+        assert other.end - one.end == pytest.approx(100.0, abs=0.02)
+
+
+PARTS = st.lists(
+    st.tuples(
+        st.floats(0.2, 2.0),
+        st.dictionaries(st.sampled_from(AXES), st.floats(-20.0, 20.0), max_size=2),
+    ),
+    min_size=1,
+    max_size=5,
+).map(lambda parts: [(s, {a: _scaled(a, v) for a, v in part.items()}) for s, part in parts])
+
+
+def _scaled(axis: str, value: float) -> float:
+    return value if axis in ("pan", "tilt", "roll") else value / 40.0
+
+
+@given(PARTS)
+@settings(max_examples=40, deadline=None)
+def test_laws_of_the_timeline(sequence, label, parts):
+    shot = label(sequence(*parts, fps=8.0))
+    assert [s.start for s in shot.segments] == sorted(s.start for s in shot.segments)
+    for segment in shot.segments:
+        assert shot.start <= segment.start < segment.end <= shot.end
+        assert segment.motion == "static" or segment.motion in shot.labels
+    for axis in AXES:
+        on_axis = [s for s in shot.segments if BY_NAME[s.motion].axis == axis]
+        for one, other in pairwise(on_axis):
+            assert one.end <= other.start + 1e-9
+    moves = [s for s in shot.segments if s.motion in DIRECTIONS]
+    for hold in (s for s in shot.segments if s.motion == "static"):
+        assert all(hold.end <= m.start + 1e-9 or m.end <= hold.start + 1e-9 for m in moves)
+    covered = {s.motion for s in shot.segments}
+    opposed = [axis for axis in AXES if sum(BY_NAME[n].axis == axis for n in shot.labels) == 2]
+    for name in shot.labels:
+        if name in DIRECTIONS and BY_NAME[name].axis not in opposed:
+            assert name in covered
+
+
+def test_a_jittered_clock_changes_little(sequence, label):
+    seen = sequence((2.0, {"pan": 20.0}), (2.0, {"tilt": 15.0}), fps=30.0)
+    keep = np.sort(np.random.default_rng(0).choice(len(seen), len(seen) // 2, replace=False))
+    keep[[0, -1]] = 0, len(seen) - 1
+    thinned = Trajectory(
+        times=seen.times[keep],
+        rotations=seen.rotations[keep],
+        centers=seen.centers[keep],
+        focals=seen.focals[keep],
+        size=seen.size,
+        valid=seen.valid[keep],
+        sigmas=seen.sigmas[keep],
+        scene_depth=1.0,
+    )
+    shot = label(thinned)
+    assert shot.labels == label(seen).labels
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
