@@ -10,6 +10,10 @@ from dollygrip.geometry.trajectory import Trajectory
 
 # Camera x (right), y (down), z (ahead) to truck right, pedestal up, dolly in.
 _TRUCK_PEDESTAL_DOLLY = np.array([1.0, -1.0, 1.0])
+# Between a conversation across a table and a street.
+_TYPICAL_DEPTH_METRES = 4.0
+# Of a camera's coordinates, when they have been through a few matrix products.
+_ROUND_OFF = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +37,22 @@ class CameraMotion:
 def translation_scale(trajectory: Trajectory) -> float:
     """What to multiply centres with to get scene depths.
 
-    Where the depth of the scene is unknown (a pose file says nothing about it), the camera's
-    own spread stands in for it: the path is scaled so that the camera's greatest distance from
-    its start is half a scene depth, if it moves at all. That keeps directions and proportions
-    and never makes a label depend on the unit of the file.
+    Where the depth of the scene is unknown but the unit is the metre, a typical scene is assumed.
+    Where the unit is unknown too (most pose files), the camera's own spread stands in: the path is
+    scaled so that the camera's greatest distance from where it starts or ends is half a scene
+    depth, if it moves at all. That keeps directions and proportions, never makes a label depend on
+    the unit of the file, and is the same when time runs backwards.
     """
     if np.isfinite(trajectory.scene_depth) and trajectory.scene_depth > 0:
         return 1.0 / trajectory.scene_depth
+    if trajectory.metric:
+        return 1.0 / _TYPICAL_DEPTH_METRES
     centers = trajectory.centers[trajectory.valid]
-    extent = float(np.linalg.norm(centers - centers[0], axis=1).max(initial=0.0))
-    return 0.5 / extent if extent > 0 else 0.0
+    from_ends = np.linalg.norm(centers[None] - centers[[0, -1], None], axis=-1)
+    extent = float(from_ends.max(initial=0.0))
+    # A still camera far from the world's origin has round-off, which must not become a move.
+    moves = extent > _ROUND_OFF * float(np.abs(centers).max(initial=0.0))
+    return 0.5 / extent if moves else 0.0
 
 
 def camera_motion(trajectory: Trajectory) -> CameraMotion:

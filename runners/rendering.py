@@ -84,8 +84,8 @@ def render(trajectory: Trajectory, scene: Scene, look: Look | None = None) -> It
     """
     look = look or Look()
     finish = _Finish(look, trajectory)
-    for index, time in enumerate(trajectory.times.tolist()):
-        yield finish(index, time, _exposed(trajectory, scene, look, time))
+    for time in trajectory.times.tolist():
+        yield finish(time, _exposed(trajectory, scene, look, time))
 
 
 def write_video(
@@ -210,8 +210,8 @@ def _paint(canvas: Image, panel: Panel, camera: _Camera) -> None:
     if texture.shape[2] == 4:
         # Hard edges are enough: halving the canvas softens them.
         mask[warped[..., 3] < 128] = 0
-        warped = warped[..., :3]
-    cv2.copyTo(np.ascontiguousarray(warped), mask, canvas[y0:y1, x0:x1])
+        warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
+    cv2.copyTo(warped, mask, canvas[y0:y1, x0:x1])
 
 
 def _level(panel: Panel, picture_from_panel: FloatArray, outline: FloatArray, area: float) -> int:
@@ -279,7 +279,7 @@ class _Finish:
         # A Lamé curve: straight sides, round corners.
         self.outside = x**8 + y**8 > 0.85 if look.gate else None
 
-    def __call__(self, index: int, time: float, light: FloatArray) -> Image:
+    def __call__(self, time: float, light: FloatArray) -> Image:
         look, rng = self.look, self.rng
         gain = look.exposure * (1.0 + (look.drift - 1.0) * time / self.end)
         gain *= max(0.1, 1.0 + look.flicker * rng.normal())
@@ -287,8 +287,8 @@ class _Finish:
             light = self._rained(light)
         light = light * gain * self.shade
         if look.noise:
-            light = light + rng.normal(0.0, look.noise, light.shape[:2])[..., None]
-            light = light + rng.normal(0.0, 0.5 * look.noise, light.shape)
+            grain = rng.standard_normal(light.shape[:2], dtype=np.float32)
+            light = light + look.noise * grain[..., None]
         picture = np.clip(light, 0, 255).astype(np.uint8)
         if self.outside is not None:
             picture[self.outside] = 6
