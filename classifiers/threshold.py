@@ -1,7 +1,7 @@
 """The threshold classifier: a move is named when a viewer would see it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,13 @@ class ThresholdSettings:
     comparable: float = 0.2
     segments: SegmentSettings = field(default_factory=SegmentSettings)
 
+    def __post_init__(self) -> None:
+        """Every number must be positive: they are compared by their ratios."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(value, float) and not 0.0 < value < float("inf"):
+                raise ValueError(f"{setting.name} must be positive, not {value}")
+
     @property
     def thresholds(self) -> FloatArray:
         """(7,) least amounts; columns follow ``AXES``."""
@@ -109,6 +116,7 @@ class _Reading:
     probability: float
     motion: VisibleMotion
     scores: Mapping[str, float]
+    depth_known: bool
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -147,7 +155,7 @@ class ThresholdClassifier:
         # The likeliest hypothesis that says what the answer says.
         chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
         told = attributes(chosen, labels, segments, self.settings.thresholds)
-        doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(hypotheses[0]))
+        doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(readings[0]))
         return ShotLabels(
             start=start,
             end=end,
@@ -182,18 +190,21 @@ def _readings(
     if not all(motion.is_finite() for motion in motions):
         return lost
     return [
-        _Reading(h.probability / total, motion, _scores(motion, settings))
+        _Reading(
+            probability=h.probability / total,
+            motion=motion,
+            scores=_scores(motion, settings),
+            depth_known=h.trajectory.scene_depth > 0,
+        )
         for h, motion in zip(usable, motions, strict=True)
     ]
 
 
-def _scale_doubt(hypothesis: Hypothesis) -> tuple[Failure, ...]:
+def _scale_doubt(reading: _Reading) -> tuple[Failure, ...]:
     """A path of unknown scale has directions, but "far" and "hardly" mean nothing in it."""
-    trajectory = hypothesis.trajectory
-    known = np.isfinite(trajectory.scene_depth) and trajectory.scene_depth > 0
-    if known or not np.ptp(trajectory.centers[trajectory.valid], axis=0).any():
+    if reading.depth_known or not reading.motion.position[:, TRANSLATIONS].any():
         return ()
-    message = "The depth of the scene is not known; travel is measured against its own length."
+    message = "The depth of the scene is not known, so neither is what the travel means in it."
     return (Failure(Reason.NO_PARALLAX_SCALE, message),)
 
 

@@ -351,3 +351,9 @@ def test_settings_decide(path):
     strict = ThresholdClassifier(ThresholdSettings(shift=0.2))
     assert "pan_right" in ThresholdClassifier().classify(hypotheses, start=0.0, end=4.0).labels
     assert "pan_right" not in strict.classify(hypotheses, start=0.0, end=4.0).labels
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_settings_must_be_positive(value):
+    with pytest.raises(ValueError, match="slope"):
+        ThresholdSettings(slope=value)
