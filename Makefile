@@ -7,8 +7,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 demo: .venv/.installed
 	$(BIN)/dollygrip samples demo/clips
-	$(BIN)/dollygrip label demo/clips -o demo/run
-	@echo "Clips: demo/clips. Results: demo/run. Your own: $(BIN)/dollygrip label FOLDER"
+	$(BIN)/dollygrip label demo/clips -o demo/run > /dev/null
+	$(BIN)/dollygrip show demo/run
+	@echo "Results: demo/run (results.jsonl, .csv, .parquet). Clips with their truth: demo/clips."
+	@echo "Your own: $(BIN)/dollygrip label FOLDER -o RUN"
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n 2
