@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -185,17 +186,23 @@ def _start_worker(recipe: Recipe) -> None:
         os.environ[name] = "1"
     # Ctrl-C reaches the whole process group; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Loading takes seconds that are not the first clip's; what fails here fails there again, as
+    # a record.
+    with suppress(Exception):
+        _labeller()
 
 
 @cache
-def _parts() -> tuple[Any, Any, dict[str, Any]]:
-    return _recipe.estimator.make(), _recipe.classifier.make(), _recipe.provenance()
+def _labeller() -> "Callable[..., ClipResult]":
+    from dollygrip.runners.pipeline import label_clip_file
+
+    return partial(
+        label_clip_file,
+        estimator=_recipe.estimator.make(),
+        classifier=_recipe.classifier.make(),
+        provenance=_recipe.provenance(),
+    )
 
 
 def _label(task: Task) -> "ClipResult":
-    from dollygrip.runners.pipeline import label_clip_file
-
-    estimator, classifier, provenance = _parts()
-    return label_clip_file(
-        task.path, estimator, classifier, clip_id=task.clip_id, provenance=provenance
-    )
+    return _labeller()(task.path, clip_id=task.clip_id)

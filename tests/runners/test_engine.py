@@ -1,0 +1,193 @@
+"""Settings by name, and workers that die without taking the others along."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from dollygrip.classifiers.reliability import Reason
+from dollygrip.runners.engine import Recipe, Task, label_tasks
+from dollygrip.runners.registry import (
+    SettingsError,
+    check_settings,
+    choose,
+    names,
+    read_settings,
+)
+
+
+def recipe(timeout: float | None = None) -> Recipe:
+    return Recipe(choose("estimator", "moody"), choose("classifier", "threshold"), timeout)
+
+
+def tasks(folder: Path) -> list[Task]:
+    return [Task(str(path), path.stem) for path in sorted(folder.iterdir())]
+
+
+def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip, tmp_path):
+    for name, grey in (("a_dies", 20), ("b_hangs", 70), ("c_raises", 120)):
+        grey_clip(tmp_path / f"{name}.mp4", grey)
+    for i in range(4):
+        grey_clip(tmp_path / f"good{i}.mp4", 170)
+    results = {r.record.clip_id: r for r in label_tasks(tasks(tmp_path), recipe(5.0), jobs=2)}
+    failures = {name: r.record.failure.reason for name, r in results.items() if r.record.failure}
+    assert failures == {
+        "a_dies": Reason.ESTIMATOR_CRASHED,
+        "b_hangs": Reason.TIMED_OUT,
+        "c_raises": Reason.ESTIMATOR_CRASHED,
+    }
+    assert "SIGABRT" in results["a_dies"].record.failure.message
+    assert "5 s" in results["b_hangs"].record.failure.message
+    assert "KeyError" in results["c_raises"].record.failure.message
+    for i in range(4):
+        assert results[f"good{i}"].record.labels == ("pan_right",)
+        assert len(results[f"good{i}"].shots) == 1
+    # Also what was cut off says which file and settings it was about, so that a resume skips it.
+    for result in results.values():
+        assert result.record.provenance["content"]["size"] > 0
+        assert result.record.provenance["estimator"]["hash"] == recipe().estimator.hash
+
+
+def test_a_worker_killed_from_outside_costs_one_clip_at_most(moody, grey_clip, tmp_path):
+    for i in range(3):
+        grey_clip(tmp_path / f"good{i}.mp4", 170)
+    labels = []
+    for result in label_tasks(tasks(tmp_path), recipe(), jobs=1):
+        labels.append(result.record.labels)
+        if len(labels) == 1:
+            for child in children():
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.5)
+    assert len(labels) == 3
+    assert labels.count(("pan_right",)) >= 2
+
+
+def test_leaving_early_ends_the_workers(moody, grey_clip, tmp_path):
+    grey_clip(tmp_path / "a.mp4", 170)
+    grey_clip(tmp_path / "b_hangs.mp4", 70)
+    before = set(children())
+    results = label_tasks(tasks(tmp_path), recipe(), jobs=2)
+    assert next(results).record.clip_id == "a"
+    assert set(children()) - before
+    results.close()
+    assert not set(children()) - before
+
+
+def test_no_clip_is_no_work():
+    choice = choose("classifier", "threshold")
+    assert list(label_tasks([], Recipe(choice, choice))) == []
+
+
+def children() -> list[int]:
+    """Processes below this one that label clips."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            command = (status.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and "spawn_main" in command:
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_third_party_estimators_are_found(moody):
+    assert {"flow", "moody"} <= set(names("estimator"))
+    assert "threshold" in names("classifier")
+
+
+def test_a_package_cannot_take_a_built_in_name(moody, tmp_path, monkeypatch):
+    about = tmp_path / "thief-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: thief\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[dollygrip.classifiers]\nthreshold = moody_estimator:MoodyEstimator\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert choose("classifier", "threshold").target.startswith("dollygrip.classifiers.")
+
+
+def test_settings_are_filled_in_and_hashed(moody):
+    default = choose("estimator", "moody")
+    assert default.settings == {
+        "pan_deg": 30.0,
+        "steps": 3,
+        "eager": True,
+        "sides": [1, 2],
+        "limit": None,
+        "inner": {"weight": 1.0},
+    }
+    same = choose("estimator", "moody", {"steps": 3, "pan_deg": 30})
+    other = choose("estimator", "moody", {"inner": {"weight": 2}})
+    assert default.hash == same.hash != other.hash
+    assert choose("estimator", "moody", other.settings).hash == other.hash
+    assert other.make().settings.inner.weight == 2.0
+
+
+def test_the_hash_of_settings_is_the_same_in_every_version(moody):
+    # Records are compared by it across runs: it may change only when settings do.
+    assert choose("estimator", "moody").hash == "46d1fb9ea832"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stepz": 3}, ["stepz", "pan_deg, steps, eager"]),
+        ({"steps": 1.5}, ["estimator.moody.steps", "int", "1.5"]),
+        ({"steps": True}, ["estimator.moody.steps", "int"]),
+        ({"pan_deg": "far"}, ["estimator.moody.pan_deg", "float", "far"]),
+        ({"eager": 1}, ["estimator.moody.eager", "bool"]),
+        ({"sides": [1]}, ["estimator.moody.sides", "tuple"]),
+        ({"sides": [1, "b"]}, ["estimator.moody.sides[1]", "int"]),
+        ({"limit": "none"}, ["estimator.moody.limit", "float"]),
+        ({"inner": {"heft": 1}}, ["estimator.moody.inner", "heft", "weight"]),
+        ({"steps": 0}, ["estimator.moody", "at least 1"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(moody, settings, said):
+    with pytest.raises(SettingsError) as error:
+        choose("estimator", "moody", settings)
+    for part in said:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[estimators.flow]", "estimators"),
+        ("[estimator.fluw]", "fluw"),
+        ("estimator = 3", "estimator"),
+        ("[estimator]\nflow = 3", "flow"),
+        ("[estimator.flow", "not TOML"),
+        ("\x00", "not TOML"),
+    ],
+)
+def test_a_wrong_settings_file_is_refused(tmp_path, text, said):
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        read_settings(file)
+
+
+def test_a_settings_file_is_read(moody, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[estimator.moody]\nsides = [3, 4]\nlimit = 2\n[classifier.threshold]\n")
+    settings = read_settings(file)
+    choice = choose("estimator", "moody", settings["estimator"]["moody"])
+    assert choice.make().settings.sides == (3, 4)
+    assert choice.make().settings.limit == 2.0
+    assert settings["classifier"] == {"threshold": {}}
+
+
+def test_a_missing_settings_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        read_settings(tmp_path / "nowhere.toml")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(SettingsError, match="threshold"):
+        choose("classifier", "treshold")
+    assert check_settings({}) == {"estimator": {}, "classifier": {}}

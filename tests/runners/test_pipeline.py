@@ -1,0 +1,169 @@
+"""One clip from file to record, with stand-in estimators and classifiers."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.classifiers.threshold import ThresholdClassifier
+from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
+from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.estimators.base import Estimate
+from dollygrip.runners.pipeline import label_clip_file, reclassify
+from dollygrip.runners.video import Frame, FrameRequest
+
+TEXTURE = np.random.default_rng(5).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+
+
+class Panning:
+    """Says that every shot pans right; counts what it was given."""
+
+    name = "panning"
+    frame_request = FrameRequest(long_side=64)
+
+    def __init__(self) -> None:
+        self.times: list[list[float]] = []
+
+    def estimate(self, frames: Iterable[Frame]) -> Estimate:
+        times = np.array([frame.time for frame in frames])
+        self.times.append(list(times))
+        angles = np.zeros((len(times), 3))
+        angles[:, 0] = 30.0 * np.linspace(0, 1, len(times))
+        poses = np.tile(np.eye(4), (len(times), 1, 1))
+        poses[:, :3, :3] = rotation_from_pan_tilt_roll(angles)
+        trajectory = Trajectory.from_poses(times, poses, size=(64, 48), scene_depth=1.0)
+        return Estimate(
+            (Hypothesis("rotation", 1.0, trajectory),),
+            diagnostics={"cost": np.float32(0.5), "worst": float("nan")},
+        )
+
+
+class Crashing(Panning):
+    """Reads one frame and crashes."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def estimate(self, frames: Iterable[Frame]) -> Estimate:
+        next(iter(frames))
+        raise self.error
+
+
+class CrashingClassifier(ThresholdClassifier):
+    def classify(self, *args: object, **kwargs: object) -> object:
+        raise ZeroDivisionError("no shot")
+
+
+@pytest.fixture
+def clip(write_clip, tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "clip.mp4", [TEXTURE] * 18)
+
+
+@pytest.fixture
+def cut_clip(write_clip, tmp_path: Path) -> Path:
+    dark, bright = TEXTURE // 4, 255 - TEXTURE[::-1] // 4
+    return write_clip(tmp_path / "cut.mp4", [dark] * 18 + [bright] * 18)
+
+
+def test_a_clip_gets_labels_and_says_where_they_come_from(clip):
+    estimator = Panning()
+    result = label_clip_file(
+        clip, estimator, ThresholdClassifier(), clip_id="id", provenance={"dollygrip": "1"}
+    )
+    record = result.record
+    assert record.labels == ("pan_right",)
+    assert (record.clip_id, record.path) == ("id", str(clip))
+    about = record.provenance
+    assert about["dollygrip"] == "1"
+    assert about["content"]["size"] == clip.stat().st_size
+    assert about["video"]["size"] == [64, 48]
+    assert about["video"]["codec"] == "h264"
+    assert about["video"]["duration"] == pytest.approx(1.5, abs=0.1)
+    assert record.whole.diagnostics == {"cost": 0.5, "worst": None}
+    assert (record.whole.start, record.whole.end) == (0.0, pytest.approx(17 / 12, abs=0.01))
+
+
+def test_each_shot_is_labelled_and_frames_are_read_once(cut_clip):
+    estimator = Panning()
+    result = label_clip_file(cut_clip, estimator, ThresholdClassifier())
+    assert len(result.record.shots) == len(result.shots) == 2
+    assert [len(times) for times in estimator.times] == [18, 18]
+    ends = [(shot.start, shot.end) for shot in result.record.shots]
+    assert ends[0] == (0.0, pytest.approx(17 / 12, abs=0.01))
+    assert ends[1] == (pytest.approx(1.5, abs=0.01), pytest.approx(35 / 12, abs=0.01))
+    assert Reason.CUT_INSIDE in {doubt.reason for doubt in result.record.whole.doubts}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (ValueError("one\ntwo\tthree"), Reason.ESTIMATOR_CRASHED, "ValueError: one two three"),
+        (np.linalg.LinAlgError("singular"), Reason.ESTIMATOR_CRASHED, "singular"),
+        (MemoryError(), Reason.OUT_OF_MEMORY, "memory"),
+    ],
+)
+def test_an_estimator_that_crashes_is_a_failed_record(clip, error, reason, said):
+    record = label_clip_file(clip, Crashing(error), ThresholdClassifier()).record
+    assert record.failure.reason == reason
+    assert said in record.failure.message
+    assert record.labels == ()
+    assert record.scores == {}
+
+
+def test_a_crash_in_one_shot_leaves_the_other_and_its_times(cut_clip):
+    class FirstShotCrashes(Panning):
+        def estimate(self, frames: Iterable[Frame]) -> Estimate:
+            if self.times:
+                return super().estimate(frames)
+            self.times.append([next(iter(frames)).time])
+            raise ValueError("first")
+
+    record = label_clip_file(cut_clip, FirstShotCrashes(), ThresholdClassifier()).record
+    assert record.labels == ("pan_right",)
+    assert record.shots[0].failure.reason == Reason.ESTIMATOR_CRASHED
+    assert record.shots[0].end == pytest.approx(17 / 12, abs=0.01)
+    assert record.shots[1].labels == ("pan_right",)
+
+
+def test_a_classifier_that_crashes_keeps_the_motion(clip):
+    result = label_clip_file(clip, Panning(), CrashingClassifier())
+    assert result.record.failure.reason == Reason.ESTIMATOR_CRASHED
+    assert "the classifier threshold crashed: ZeroDivisionError" in result.record.failure.message
+    again = reclassify(result.record, result.shots, ThresholdClassifier(), {"classifier": "new"})
+    assert again.labels == ("pan_right",)
+    assert again.provenance["classifier"] == "new"
+    assert again.provenance["content"] == result.record.provenance["content"]
+
+
+def test_a_record_without_motion_keeps_its_failure(tmp_path):
+    record = label_clip_file(tmp_path / "none.mp4", Panning(), ThresholdClassifier()).record
+    assert record.failure.reason == Reason.MISSING
+    assert "none.mp4" in record.failure.message
+    assert record.provenance["content"] is None
+    assert record.provenance["video"] is None
+    again = reclassify(record, (), ThresholdClassifier(), {})
+    assert again.failure == record.failure
+
+
+def test_a_failure_of_the_estimator_is_passed_on(clip):
+    class TooDark(Panning):
+        def estimate(self, frames: Iterable[Frame]) -> Estimate:
+            return Estimate((), failure=Failure(Reason.TOO_DARK, "black"), diagnostics={"a": 1})
+
+    result = label_clip_file(clip, TooDark(), ThresholdClassifier())
+    assert result.record.failure == Failure(Reason.TOO_DARK, "black")
+    assert result.record.whole.diagnostics == {"a": 1}
+    # The estimator did not read the shot, which is as long as it is all the same.
+    assert result.record.whole.end == pytest.approx(17 / 12, abs=0.01)
+
+
+def test_a_clip_that_breaks_off_is_labelled_with_a_doubt(write_clip, tmp_path):
+    noise = np.random.default_rng(1).integers(0, 255, (60, 96, 128, 3), dtype=np.uint8)
+    whole = write_clip(tmp_path / "whole.mp4", noise).read_bytes()
+    clip = tmp_path / "torn.mp4"
+    clip.write_bytes(whole[: len(whole) // 2])
+    record = label_clip_file(clip, Panning(), ThresholdClassifier()).record
+    assert record.labels == ("pan_right",)
+    assert Reason.DECODE_ERROR in {doubt.reason for doubt in record.whole.doubts}

@@ -1,0 +1,317 @@
+"""The run folder: written by one, resumable after any interruption, safe with hostile names."""
+
+import csv
+import json
+import multiprocessing
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dollygrip.classifiers.labels import BY_NAME
+from dollygrip.classifiers.records import ClipLabels, Segment, ShotLabels
+from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.formats.trajectories import ShotMotion
+from dollygrip.runners.store import (
+    RunStore,
+    StoreError,
+    clip_id_of,
+    content_of,
+    finished,
+    read_manifest,
+    read_records,
+    to_frame,
+    unchanged,
+    write_tables,
+)
+
+FAILURE = Failure(Reason.TOO_DARK, "The picture is black.")
+
+
+def record(clip_id: str = "a", path: str = "a.mp4", label: str | None = "pan_left") -> ClipLabels:
+    about = {
+        "estimator": {"name": "e", "hash": "e0"},
+        "classifier": {"name": "c", "hash": "c0"},
+        "content": {"size": 3, "modified": 1700000000.123456, "hash": "ab"},
+        "video": {"size": [4, 2], "duration": 2.5, "rate": 24.0, "codec": "h264"},
+    }
+    if label is None:
+        return ClipLabels(clip_id, path, ShotLabels(0.0, 0.0, failure=FAILURE), provenance=about)
+    whole = ShotLabels(
+        0.0,
+        2.5,
+        labels=(label,),
+        scores={name: 0.9 if name == label else 0.1 for name in BY_NAME},
+        segments=(Segment(label, 0.0, 2.5, 0.9),),
+        trust=0.75,
+        attributes={"steadiness": "smooth", "net": {"pan": -20.0}},
+        caption="The camera pans left.",
+    )
+    return ClipLabels(clip_id, path, whole, (whole,), about)
+
+
+def test_records_come_back_and_the_last_of_a_clip_wins(tmp_path):
+    with RunStore(tmp_path / "run") as store:
+        store.append(record("a", label="pan_left"))
+        store.append(record("b"))
+        store.append(record("a", label="tilt_up"))
+    assert [(r.clip_id, r.labels) for r in read_records(tmp_path / "run")] == [
+        ("b", ("pan_left",)),
+        ("a", ("tilt_up",)),
+    ]
+
+
+def test_what_a_resume_needs_is_kept(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+        store.append(record("b", label=None))
+    known = finished(tmp_path)
+    assert known["a"].settings == ("e0", "c0")
+    assert known["a"].content.modified == 1700000000.123456
+    assert not known["a"].failed
+    assert known["b"].failed
+
+
+@pytest.mark.parametrize("torn", [b'{"schema_version":1,"cl', b"\0" * 70_000, b"{", b"\xff"])
+def test_a_torn_last_line_is_ignored_and_then_cut_off(tmp_path, torn):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+    with (tmp_path / "results.jsonl").open("ab") as file:
+        file.write(torn)
+    assert [r.clip_id for r in read_records(tmp_path)] == ["a"]
+    with RunStore(tmp_path) as store:
+        store.append(record("b"))
+    lines = (tmp_path / "results.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["clip_id"] for line in lines] == ["a", "b"]
+
+
+def test_a_file_with_nothing_but_a_torn_line_becomes_empty(tmp_path):
+    RunStore(tmp_path).close()
+    (tmp_path / "results.jsonl").write_bytes(b"{" * 200_000)
+    RunStore(tmp_path).close()
+    assert (tmp_path / "results.jsonl").read_bytes() == b""
+
+
+def test_the_line_is_on_disk_before_append_returns(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+        assert (tmp_path / "results.jsonl").read_bytes().endswith(b"}\n")
+
+
+def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
+    shots = (ShotMotion(0.0, 1.0, failure=FAILURE),)
+    with RunStore(tmp_path) as store:
+        store.append(record("a"), shots)
+        assert store.motion("a")[0].failure == FAILURE
+        store.append(record("a"))
+        assert len(store.motion("a")) == 1
+        store.append(record("a", label=None), ())
+        assert store.motion("a") == ()
+
+
+def test_a_second_run_on_the_folder_is_refused_until_the_first_ends(tmp_path):
+    first = RunStore(tmp_path)
+    with pytest.raises(StoreError, match="another run"):
+        RunStore(tmp_path)
+    first.close()
+    RunStore(tmp_path).close()
+
+
+def _hold(folder: str, ready: object) -> None:
+    store = RunStore(folder)
+    ready.set()  # type: ignore[attr-defined]
+    os.kill(os.getpid(), 9)
+    store.close()
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=_hold, args=(str(tmp_path), ready))
+    process.start()
+    assert ready.wait(20)
+    process.join(20)
+    RunStore(tmp_path).close()
+
+
+def test_restart_forgets_the_run_and_nothing_else(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.begin({})
+        store.append(record("a"), (ShotMotion(0.0, 1.0, failure=FAILURE),))
+    write_tables(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    RunStore(tmp_path, restart=True).close()
+    assert finished(tmp_path) == {}
+    assert not list(tmp_path.glob("*/*.npz"))
+    assert not (tmp_path / "results.csv").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "holiday.mp4").write_bytes(b"precious")
+    for restart in (False, True):
+        with pytest.raises(StoreError, match="not a run folder"):
+            RunStore(tmp_path, restart=restart)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.mp4"]
+
+
+def test_a_place_that_cannot_be_a_folder_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="file"):
+        RunStore(tmp_path / "file" / "run")
+    with pytest.raises(StoreError, match="file"):
+        RunStore(tmp_path / "file")
+
+
+def test_no_run_is_an_error_with_the_next_step(tmp_path):
+    with pytest.raises(StoreError, match="dollygrip label"):
+        list(read_records(tmp_path))
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        read_manifest(tmp_path)
+
+
+def test_a_record_of_another_schema_is_refused(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(replace(record("a"), schema_version=2))
+    with pytest.raises(StoreError, match="schema version 2"):
+        list(read_records(tmp_path))
+
+
+def test_the_manifest_keeps_settings_that_records_name(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.begin({"command": ["x"], "settings": {"h1": {"name": "flow"}}})
+        store.begin({"command": ["y"], "settings": {"h2": {"name": "dense"}}})
+    manifest = read_manifest(tmp_path)
+    assert manifest["command"] == ["y"]
+    assert set(manifest["settings"]) == {"h1", "h2"}
+
+
+def test_replacing_all_is_all_or_nothing(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+        store.append(record("b"))
+        before = (tmp_path / "results.jsonl").read_bytes()
+        news = (record(name, label="tilt_up") for name in "ab")
+        replacing = store.replace_all(news)
+        next(replacing)
+        replacing.close()
+        assert (tmp_path / "results.jsonl").read_bytes() == before
+        assert not list(tmp_path.glob(".*"))
+        list(store.replace_all(record(name, label="tilt_up") for name in "ab"))
+        store.append(record("c"))
+    labels = {r.clip_id: r.labels for r in read_records(tmp_path)}
+    assert labels == {"a": ("tilt_up",), "b": ("tilt_up",), "c": ("pan_left",)}
+
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0.mp4",
+    "+1.mp4",
+    "-rf.mp4",
+    "@SUM(A1).mp4",
+    "\ttab.mp4",
+    'quote",comma\nnewline.mp4',
+    "<script>alert(1)</script>.mp4",
+    "日本語🎬.mp4",
+    "not-utf8-\udcff.mp4",
+]
+
+
+def test_tables_hold_one_row_a_clip_and_no_formula(tmp_path):
+    with RunStore(tmp_path) as store:
+        for i, name in enumerate(HOSTILE):
+            store.append(record(f"c{i}", name))
+        store.append(record("dark", "dark.mp4", label=None))
+    parquet, table = write_tables(tmp_path)
+    frame = pd.read_parquet(parquet)
+    assert len(frame) == len(HOSTILE) + 1
+    assert frame["path"][0] == HOSTILE[0]
+    assert frame["pan_left"][0]
+    assert frame["score_pan_left"][0] == 0.9
+    assert frame["net_pan"][0] == -20.0
+    # A clip that failed is not a clip without motion.
+    dark = frame.iloc[-1]
+    assert dark["failure"] == "too_dark"
+    assert dark["failure_message"] == FAILURE.message
+    assert frame[list(BY_NAME)].iloc[-1].isna().all()
+    assert frame[[f"score_{name}" for name in BY_NAME]].iloc[-1].isna().all()
+
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(frame)
+    for row, name in zip(rows, HOSTILE, strict=False):
+        assert not row["path"].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert row["path"].lstrip("'") == name.replace("\udcff", "?")
+        assert row["net_pan"] == "-20.0"  # numbers are not touched
+
+
+def test_an_empty_run_has_a_table_with_columns(tmp_path):
+    RunStore(tmp_path).close()
+    assert {"path", "pan_left", "score_pan_left"} <= set(to_frame(read_records(tmp_path)).columns)
+    write_tables(tmp_path)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+@example("..", "\0")
+@example("a" * 300 + ".mp4", "b" * 300)
+@example("CON.mp4", "con.mp4")
+@example("a b.mp4", "a-b.mp4")
+@example("clip.mp4", "clip.mov")
+@example("\udcff.mp4", "\udcfe.mp4")
+def test_clip_ids_are_safe_names_and_tell_clips_apart(first, second):
+    ids = [clip_id_of(Path("in", name), Path("in")) for name in (first, second)]
+    for clip_id in ids:
+        assert clip_id.isascii()
+        assert clip_id.replace("-", "").replace("_", "").isalnum()
+        assert len(clip_id) <= 60
+        assert not clip_id.startswith("-")
+    assert (ids[0] == ids[1]) == (Path(first) == Path(second))
+
+
+def test_clip_ids_follow_the_place_below_the_input():
+    assert clip_id_of(Path("a/x/clip.mp4"), Path("a")) == clip_id_of(
+        Path("/b/x/clip.mp4"), Path("/b")
+    )
+    assert clip_id_of(Path("a/x/clip.mp4"), Path("a")) != clip_id_of(
+        Path("a/y/clip.mp4"), Path("a")
+    )
+
+
+def test_content_tells_a_changed_file_from_a_touched_one(tmp_path):
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(b"one")
+    known = content_of(file)
+    assert unchanged(file, known)
+    os.utime(file, (1, 1))
+    assert unchanged(file, known)
+    file.write_bytes(b"two")
+    assert not unchanged(file, known)
+    file.unlink()
+    assert not unchanged(file, known)
+    assert content_of(file) is None
+    assert unchanged(file, None)  # it was not there, and is not
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path):
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(b"one")
+    known = content_of(file)
+    status = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert content_of(file, known) == known
+
+
+def test_content_of_a_folder_and_of_a_pipe(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    (folder / "001.jpg").write_bytes(b"a")
+    known = content_of(folder)
+    assert unchanged(folder, known)
+    (folder / "002.jpg").write_bytes(b"b")
+    assert not unchanged(folder, known)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert content_of(tmp_path / "pipe.mp4") is None  # and does not wait for a writer
