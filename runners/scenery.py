@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.trajectory import FOCAL_PRIOR
+from dollygrip.geometry.trajectory import FOCAL_PRIOR, Trajectory
 
 Image = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
@@ -108,11 +108,13 @@ class Scene:
     Attributes:
         name: Which kind of world.
         panels: What stands still.
+        floor: How far below the camera the ground is, in scene depths.
         actors: What moves.
     """
 
     name: str
     panels: tuple[Panel, ...]
+    floor: float
     actors: tuple[Actor, ...] = ()
 
     def with_actors(self, *actors: Actor) -> "Scene":
@@ -479,7 +481,11 @@ def _plants(rng: np.random.Generator, count: int, floor: float, near: float, far
 # --- worlds ---------------------------------------------------------------------------------
 
 
-def _room(rng: np.random.Generator) -> list[Panel]:
+# Panels, and how far the ground lies below the camera.
+World = tuple[list[Panel], float]
+
+
+def _room(rng: np.random.Generator) -> World:
     wide, depth, floor = rng.uniform(1.0, 1.35), rng.uniform(1.9, 2.4), 0.65
     panels = _hull(
         rng,
@@ -492,10 +498,10 @@ def _room(rng: np.random.Generator) -> list[Panel]:
         x, z = rng.uniform(-wide + 0.1, wide - 0.45), rng.uniform(0.75, depth - 0.4)
         style = str(rng.choice(["wall", "planks", "brick", "leaves"]))
         panels += _box(rng, style, [x, floor - h, z], [x + w, floor, z + d])
-    return panels
+    return panels, floor
 
 
-def _corridor(rng: np.random.Generator) -> list[Panel]:
+def _corridor(rng: np.random.Generator) -> World:
     panels = _hull(
         rng, [-0.55, -0.55, -5.0], [0.55, 0.5, 5.0], ("plaster", "plaster", "plaster", "plaster"),
         density=200.0,
@@ -507,10 +513,10 @@ def _corridor(rng: np.random.Generator) -> list[Panel]:
         along = np.array([0.0, 0.0, -0.4 * side])
         corner = np.array([side * 0.545, -0.35, z])
         panels.append(Panel(corner, along, np.array([0.0, 0.85, 0.0]), door))
-    return panels
+    return panels, 0.5
 
 
-def _street(rng: np.random.Generator) -> list[Panel]:
+def _street(rng: np.random.Generator) -> World:
     wide, floor, far = rng.uniform(1.1, 1.6), 0.5, 9.0
     panels = _ring(rng, "hills", 30.0, -16.0, 12.0)
     panels += [_panel(rng, "sky", [-30, -16, 30], [60, 0, 0], [0, 0, -60], 20.0, shell=True)]
@@ -530,10 +536,10 @@ def _street(rng: np.random.Generator) -> list[Panel]:
         x = side * rng.uniform(0.55, wide - 0.15)
         style = str(rng.choice(["wall", "brick", "leaves"]))
         panels += _box(rng, style, [x - w / 2, floor - h, z], [x + w / 2, floor, z + d])
-    return panels
+    return panels, floor
 
 
-def _open_country(rng: np.random.Generator, floor: float, plants: int) -> list[Panel]:
+def _open_country(rng: np.random.Generator, floor: float, plants: int) -> World:
     far = 14.0
     panels = _ring(rng, "hills", 30.0, -16.0, 14.0)
     panels += [_panel(rng, "sky", [-30, -16, 30], [60, 0, 0], [0, 0, -60], 20.0, shell=True)]
@@ -541,31 +547,32 @@ def _open_country(rng: np.random.Generator, floor: float, plants: int) -> list[P
         field_ = _panel(rng, "ground", [-far, floor, end], [2 * far, 0, 0], [0, 0, near - end],
                         density, shell=True)  # fmt: skip
         panels += _strips(field_, max(4, round((end - near) / 0.4)))
-    return panels + _plants(rng, plants, floor, 0.8, 9.0, 0.25)
+    return panels + _plants(rng, plants, floor, 0.8, 9.0, 0.25), floor
 
 
-def _landscape(rng: np.random.Generator) -> list[Panel]:
+def _landscape(rng: np.random.Generator) -> World:
     return _open_country(rng, 0.6, 20)
 
 
-def _nature(rng: np.random.Generator) -> list[Panel]:
+def _nature(rng: np.random.Generator) -> World:
     return _open_country(rng, 0.35, 38)
 
 
-def _flat(rng: np.random.Generator) -> list[Panel]:
+def _flat(rng: np.random.Generator) -> World:
     style = str(rng.choice(["wall", "brick"]))
-    return [_panel(rng, style, [-3.2, -2.2, 1.0], [6.4, 0, 0], [0, 4.4, 0], 320.0, shell=True)]
+    wall = [_panel(rng, style, [-3.2, -2.2, 1.0], [6.4, 0, 0], [0, 4.4, 0], 320.0, shell=True)]
+    return wall, 0.45
 
 
-def _far(rng: np.random.Generator) -> list[Panel]:
+def _far(rng: np.random.Generator) -> World:
     panels = _ring(rng, "hills", 1.0, -0.75, 0.75, width=6144, height=1024)
     for y in (-0.75, 0.75):
         style = "sky" if y < 0 else "ground"
         panels.append(_panel(rng, style, [-1, y, 1], [2, 0, 0], [0, 0, -2], shell=True))
-    return panels
+    return panels, 0.5
 
 
-WORLDS: dict[str, Callable[[np.random.Generator], list[Panel]]] = {
+WORLDS: dict[str, Callable[[np.random.Generator], World]] = {
     "room": _room,
     "street": _street,
     "landscape": _landscape,
@@ -592,9 +599,25 @@ def scene(world: str, seed: int) -> Scene:
     """
     if world not in WORLDS:
         raise ValueError(f"unknown world {world!r}, expected one of {', '.join(WORLDS)}")
-    panels = WORLDS[world](np.random.default_rng([seed, list(WORLDS).index(world)]))
+    panels, floor = WORLDS[world](np.random.default_rng([seed, list(WORLDS).index(world)]))
     scale = 1.0 / float(np.median(depths(panels)))
-    return Scene(world, tuple(panel.moved(scale, np.zeros(3)) for panel in panels))
+    scaled = tuple(panel.moved(scale, np.zeros(3)) for panel in panels)
+    return Scene(world, scaled, floor * scale)
+
+
+def median_depth(scene: Scene, trajectory: Trajectory) -> float:
+    """Median depth of what a 16:9 camera in the trajectory's first pose sees, without actors."""
+    turn, center = trajectory.rotations[0], trajectory.centers[0]
+    local = [
+        replace(
+            panel,
+            origin=(panel.origin - center) @ turn,
+            right=panel.right @ turn,
+            down=panel.down @ turn,
+        )
+        for panel in scene.panels
+    ]
+    return float(np.median(depths(local)))
 
 
 def depths(panels: Sequence[Panel], columns: int = 64, rows: int = 36) -> FloatArray:
@@ -615,7 +638,8 @@ def depths(panels: Sequence[Panel], columns: int = 64, rows: int = 36) -> FloatA
         hit = t[..., None] * rays - panel.origin
         a = hit @ np.cross(panel.down, normal) / (panel.right @ np.cross(panel.down, normal))
         b = hit @ np.cross(panel.right, normal) / (panel.down @ np.cross(panel.right, normal))
-        inside = (t > 0) & (a >= 0) & (a <= 1) & (b >= 0) & (b <= 1)
+        # A hair of overlap: a ray may hit the seam between two panels.
+        inside = (t > 0) & (np.abs(a - 0.5) < 0.5 + 1e-9) & (np.abs(b - 0.5) < 0.5 + 1e-9)
         nearest = np.where(inside, np.fmin(nearest, t), nearest)
     return nearest
 

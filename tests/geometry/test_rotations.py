@@ -24,7 +24,9 @@ def test_log_undoes_exp(vectors):
 
 @given(rotvecs)
 def test_exp_of_the_opposite_is_the_inverse(vectors):
-    np.testing.assert_allclose(exp(-vectors) @ exp(vectors), np.tile(np.eye(3), (6, 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        exp(-vectors) @ exp(vectors), np.tile(np.eye(3), (6, 1, 1)), atol=1e-9
+    )
 
 
 @given(rotvecs)

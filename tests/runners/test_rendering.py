@@ -1,0 +1,285 @@
+import csv
+from dataclasses import replace
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from dollygrip.geometry.synthetic import SIGNED_AXES, Move, Shake, camera_path
+from dollygrip.geometry.trajectory import Trajectory
+from dollygrip.runners.rendering import Look, make_samples, render, write_video
+from dollygrip.runners.scenery import WORLDS, Scene, car, depths, person, scene
+
+SIZE = (320, 180)
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    made: dict[str, Scene] = {}
+
+    def get(world: str, seed: int = 3) -> Scene:
+        key = f"{world}{seed}"
+        if key not in made:
+            made[key] = scene(world, seed)
+        return made[key]
+
+    return get
+
+
+def two_poses(*moves: Move) -> Trajectory:
+    return camera_path(moves, duration=2.0, rate=1.0, size=SIZE)
+
+
+def grey(picture):
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+
+
+def tracked(first, last):
+    """Corners (N, 2) of ``first`` and where optical flow finds them in ``last``."""
+    corners = cv2.goodFeaturesToTrack(grey(first), 300, 0.02, 5)
+    found, good, _ = cv2.calcOpticalFlowPyrLK(
+        grey(first), grey(last), corners, None, winSize=(15, 15), maxLevel=4
+    )
+    back, _, _ = cv2.calcOpticalFlowPyrLK(
+        grey(last), grey(first), found, None, winSize=(15, 15), maxLevel=4
+    )
+    kept = (np.linalg.norm(back - corners, axis=-1) < 0.3)[:, 0] & good[:, 0].astype(bool)
+    return corners[kept, 0].astype(float), found[kept, 0].astype(float)
+
+
+SEEN = {
+    "pan_right": ("x", -1),
+    "pan_left": ("x", 1),
+    "truck_right": ("x", -1),
+    "truck_left": ("x", 1),
+    "tilt_up": ("y", 1),
+    "tilt_down": ("y", -1),
+    "pedestal_up": ("y", 1),
+    "pedestal_down": ("y", -1),
+    "roll_cw": ("turn", -1),
+    "roll_ccw": ("turn", 1),
+    "dolly_in": ("size", 1),
+    "dolly_out": ("size", -1),
+    "zoom_in": ("size", 1),
+    "zoom_out": ("size", -1),
+}
+AMOUNTS = {"pan": 2.0, "tilt": 2.0, "roll": 4.0, "zoom": 0.06}
+AMOUNTS |= {"truck": 0.03, "pedestal": 0.03, "dolly": 0.05}
+
+
+@pytest.mark.parametrize("name", SIGNED_AXES)
+def test_what_the_viewer_sees(name, worlds):
+    axis, _ = SIGNED_AXES[name]
+    first, last = render(two_poses(Move(name, AMOUNTS[axis])), worlds("room"))
+    before, after = tracked(first, last)
+    assert len(before) > 50
+    similarity, _ = cv2.estimateAffine2D(before, after)
+    center = np.array(SIZE) / 2
+    x, y = similarity @ [*center, 1.0] - center
+    measured = {
+        "x": x,
+        "y": y,
+        "turn": np.degrees(np.arctan2(similarity[1, 0], similarity[0, 0])),
+        "size": 100.0 * (np.sqrt(np.linalg.det(similarity[:, :2])) - 1.0),
+    }
+    what, sign = SEEN[name]
+    assert sign * measured[what] > 2.0
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (Move("pan_right", 3.0), Move("tilt_up", 1.5)),
+        (Move("roll_cw", 1.5),),
+        (Move("zoom_in", 0.03), Move("tilt_down", 2.0)),
+    ],
+)
+@pytest.mark.parametrize("world", ["street", "nature"])
+def test_turning_and_zooming_move_every_pixel_as_computed(moves, world, worlds):
+    """Whatever the depth: the picture is warped by one known homography."""
+    path = two_poses(*moves)
+    before, after = tracked(*render(path, worlds(world)))
+    # OpenCV counts from the middle of the first pixel.
+    rays = np.column_stack(
+        [before + 0.5 - np.array(SIZE) / 2, np.full(len(before), path.focals[0])]
+    )
+    local = rays @ path.rotations[0].T @ path.rotations[1]
+    expected = local[:, :2] / local[:, 2:] * path.focals[1] + np.array(SIZE) / 2 - 0.5
+    assert len(before) > 60
+    assert np.abs(np.median(after - expected, axis=0)).max() < 0.04
+    assert np.median(np.linalg.norm(after - expected, axis=1)) < 0.12
+
+
+def test_a_truck_past_a_wall_moves_it_by_focal_times_travel(worlds):
+    path = two_poses(Move("truck_right", 0.02))
+    before, after = tracked(*render(path, worlds("flat")))
+    shift = np.median(after - before, axis=0)
+    np.testing.assert_allclose(shift, [-0.02 * path.focals[0], 0.0], atol=0.08)
+
+
+@pytest.mark.parametrize("world", ["room", "street", "landscape", "nature"])
+def test_near_things_pass_faster_than_far_ones(world, worlds):
+    before, after = tracked(*render(two_poses(Move("truck_right", 0.03)), worlds(world)))
+    speed = before[:, 0] - after[:, 0]
+    assert np.percentile(speed, 90) > 1.5 * max(np.percentile(speed, 10), 1.0)
+
+
+def test_the_far_world_has_no_parallax(worlds):
+    before, after = tracked(*render(two_poses(Move("truck_right", 0.03)), worlds("far")))
+    speed = before[:, 0] - after[:, 0]
+    assert np.percentile(speed, 90) < 1.25 * np.percentile(speed, 10)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_median_depth_is_one(world, worlds):
+    seen = depths(worlds(world).panels)
+    assert np.isfinite(seen).all()
+    assert np.median(seen) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_no_holes(world, worlds):
+    """With every texture white, any dark pixel is a hole or a seam."""
+    made = worlds(world)
+    white = [
+        replace(panel, texture=np.full_like(panel.texture, 255), mipmaps=())
+        for panel in made.panels
+        if panel.shell
+    ]
+    moves = [Move("pan_left", 25.0), Move("tilt_up", 8.0), Move("dolly_in", 0.3)]
+    path = camera_path(moves, duration=2.0, rate=3.0, size=SIZE)
+    for picture in render(path, replace(made, panels=tuple(white))):
+        assert picture.min() == 255
+
+
+def test_unknown_worlds_are_refused():
+    with pytest.raises(ValueError, match="expected one of room"):
+        scene("moon", 0)
+
+
+def test_scenes_repeat_by_seed_and_differ_between_seeds(worlds):
+    path = camera_path([], duration=0.1, size=SIZE)
+    first, again = next(render(path, worlds("room"))), next(render(path, scene("room", 3)))
+    np.testing.assert_array_equal(first, again)
+    other = next(render(path, worlds("room", 4)))
+    assert np.abs(first.astype(int) - other).mean() > 10
+
+
+def test_a_walker_moves_and_the_world_behind_stands_still(worlds):
+    walker = person(1, 0.4, start=(-0.25, 0.2, 0.8), velocity=(0.25, 0.0, 0.0))
+    path = camera_path([], duration=2.0, rate=4.0, size=SIZE)
+    empty = next(render(path, worlds("flat"))).astype(int)
+    spots = []
+    for picture in render(path, worlds("flat").with_actors(walker)):
+        covered = np.abs(picture - empty).sum(axis=-1) > 0
+        assert 0.01 < covered.mean() < 0.3
+        spots.append(np.median(np.nonzero(covered)[1]))
+    assert (np.diff(spots) > 5).all()
+
+
+def test_a_walker_is_part_of_the_world(worlds):
+    walker = person(1, 0.4, start=(0.0, 0.2, 0.8), cadence=0.0)
+    path = two_poses(Move("pan_right", 5.0))
+    with_walker = render(path, worlds("flat").with_actors(walker))
+    columns = [
+        np.median(np.nonzero((picture != empty).any(axis=-1))[1])
+        for picture, empty in zip(with_walker, render(path, worlds("flat")), strict=True)
+    ]
+    assert columns[1] - columns[0] == pytest.approx(-path.focals[0] * np.tan(np.radians(5)), abs=2)
+
+
+def test_a_tracked_subject_keeps_its_place_and_size(worlds):
+    """The camera backs away from somebody who follows."""
+    walker = car(1, 0.3, start=(0.0, 0.2, 0.8), tracked=True)
+    path = camera_path([Move("dolly_out", 0.5)], duration=2.0, rate=2.0, size=SIZE)
+    followed = list(render(path, worlds("corridor").with_actors(walker)))
+    empty = list(render(path, worlds("corridor")))
+    masks = [(a != b).any(axis=-1) for a, b in zip(followed, empty, strict=True)]
+    sizes = [mask.sum() for mask in masks]
+    assert min(sizes) > 0.95 * max(sizes)
+    assert np.abs(empty[0].astype(int) - empty[-1]).mean() > 1
+
+
+def only(worlds, look: Look, *moves: Move, rate: float = 4.0):
+    path = camera_path(moves, duration=1.0, rate=rate, size=SIZE)
+    return list(render(path, worlds("street"), look))
+
+
+def test_looks_change_what_they_say(worlds):
+    plain = only(worlds, Look())
+    assert np.mean(only(worlds, Look(exposure=0.2))[0]) < 0.25 * np.mean(plain[0])
+    assert np.ptp([frame.mean() for frame in plain]) == 0
+    assert np.ptp([frame.mean() for frame in only(worlds, Look(flicker=0.1))]) > 5
+    drifted = [frame.mean() for frame in only(worlds, Look(drift=0.5))]
+    assert drifted[-1] < 0.6 * drifted[0]
+    noisy = only(worlds, Look(noise=10.0))
+    assert 5 < np.std(noisy[0].astype(int) - plain[0]) < 15
+    assert (noisy[0] != noisy[1]).any()
+    assert (only(worlds, Look(rain=60))[0] != plain[0]).mean() > 0.01
+    boxed = only(worlds, Look(letterbox=0.2))[0]
+    assert boxed[:18].max() == boxed[-18:].max() == 0
+    np.testing.assert_array_equal(boxed[20:160], plain[0][20:160])
+    vignetted = only(worlds, Look(vignette=0.8))[0]
+    assert vignetted[:10, :10].mean() < 0.4 * plain[0][:10, :10].mean()
+    assert only(worlds, Look(gate=True))[0][:3, :3].max() < 10
+
+
+def test_burnt_in_text_stays_while_the_camera_turns(worlds):
+    frames = only(worlds, Look(logo=True, subtitles=True), Move("pan_right", 10.0))
+    bare = only(worlds, Look(), Move("pan_right", 10.0))
+    written = [(a != b).any(axis=-1) for a, b in zip(frames, bare, strict=True)]
+    assert 0.003 < written[0].mean() < 0.1
+    assert (written[0] & written[-1]).sum() > 0.9 * written[0].sum()
+
+
+def test_an_open_shutter_blurs_along_the_move(worlds):
+    def detail(frame, axis):
+        return np.abs(np.diff(frame.astype(int), axis=axis)).mean()
+
+    sharp = only(worlds, Look(), Move("pan_right", 6.0))[1]
+    blurred = only(worlds, Look(shutter=0.9), Move("pan_right", 6.0))[1]
+    assert detail(blurred, 1) < 0.7 * detail(sharp, 1)
+    assert detail(blurred, 1) / detail(blurred, 0) < detail(sharp, 1) / detail(sharp, 0)
+
+
+def test_a_wide_angle_lens_pulls_the_corners_in(worlds):
+    bent = only(worlds, Look(barrel=0.2))[0]
+    plain = only(worlds, Look())[0]
+    middle = np.s_[85:95, 155:165]
+    assert np.abs(bent[middle].astype(int) - plain[middle]).mean() < 12
+    assert np.abs(bent[:20, :20].astype(int) - plain[:20, :20]).mean() > 15
+    assert bent.min(axis=-1).max(axis=0).min() > 0
+
+
+def test_a_file_keeps_times_size_and_pictures(tmp_path, worlds):
+    path = camera_path([Move("pan_right", 4.0)], duration=1.0, rate=8.0, size=SIZE)
+    frames = list(render(path, worlds("flat")))
+    times = np.array([0.0, 0.1, 0.15, 0.35, 0.5, 0.52, 0.9, 1.7])
+    write_video(tmp_path / "uneven.mp4", frames, times, crf=12)
+    write_video(tmp_path / "poor.mp4", frames, times, crf=40)
+    with av.open(str(tmp_path / "uneven.mp4")) as container:
+        decoded = list(container.decode(video=0))
+    np.testing.assert_allclose([float(frame.time) for frame in decoded], times, atol=1e-4)
+    for frame, truth in zip(decoded, frames, strict=True):
+        assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - truth).mean() < 4
+    sizes = [(tmp_path / name).stat().st_size for name in ("poor.mp4", "uneven.mp4")]
+    assert sizes[0] < 0.5 * sizes[1]
+
+
+def test_a_shaken_camera_shakes_the_picture(worlds):
+    path = camera_path([Shake(0.8, seed=2)], duration=1.0, rate=8.0, size=SIZE)
+    frames = list(render(path, worlds("flat")))
+    moved = [np.median(np.subtract(*tracked(frames[0], frame)), axis=0) for frame in frames[1:]]
+    assert 1.0 < np.abs(moved).max() < 30.0
+
+
+@pytest.mark.slow
+def test_samples_come_with_their_truth(tmp_path):
+    samples = make_samples(tmp_path / "samples")
+    rows = list(csv.DictReader((tmp_path / "samples" / "labels.csv").open(encoding="utf-8")))
+    assert [row["clip"] for row in rows] == [path.name for path, _ in samples]
+    for row, (path, labels) in zip(rows, samples, strict=True):
+        assert path.stat().st_size > 10_000
+        present = {name for name, mark in row.items() if mark == "yes"}
+        assert present == set(labels) - {"shaky"}
