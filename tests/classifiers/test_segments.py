@@ -41,6 +41,16 @@ def test_a_short_pause_does_not_split_a_move(sequence, label):
     assert spans(shot, "pan_right") == [pytest.approx((0.0, 4.15), abs=TOLERANCE)]
 
 
+def test_a_pause_that_nobody_notices_does_not_split_a_move(sequence, label):
+    shot = label(sequence((2.0, {"pan": 20.0}), (0.55, {}), (2.0, {"pan": 20.0}), fps=30.0))
+    assert spans(shot, "pan_right") == [pytest.approx((0.0, 4.55), abs=TOLERANCE)]
+
+
+def test_a_wobble_is_not_a_stretch_of_its_own(sequence, label):
+    shot = label(sequence((2.0, {"pan": 30.0}), (1.5, {}), (0.3, {"pan": 3.0}), (1.5, {})))
+    assert len(spans(shot, "pan_right")) == 1
+
+
 @pytest.mark.parametrize("seconds", [3.0, 10.0, 30.0])
 def test_the_eased_start_of_a_move_is_not_a_hold(path, label, seconds):
     shot = label(path(seconds=seconds, pan=20.0))
@@ -120,6 +130,9 @@ def test_laws_of_the_timeline(sequence, label, parts):
     moves = [s for s in shot.segments if s.motion in DIRECTIONS]
     for hold in (s for s in shot.segments if s.motion == "static"):
         assert all(hold.end <= m.start + 1e-9 or m.end <= hold.start + 1e-9 for m in moves)
+    for segment in moves:
+        alone = sum(s.motion == segment.motion for s in moves) == 1
+        assert alone or segment.end - segment.start >= 0.3 - 1e-9
     covered = {s.motion for s in shot.segments}
     opposed = [axis for axis in AXES if sum(BY_NAME[n].axis == axis for n in shot.labels) == 2]
     for name in shot.labels:

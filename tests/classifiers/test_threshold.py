@@ -99,13 +99,41 @@ def test_there_and_back_is_both(sequence, label):
     assert set(shot.labels) == {"pan_right", "pan_left"}
 
 
-def test_settling_after_a_move_is_not_the_opposite_move(sequence, label):
-    shot = label(sequence((3.0, {"pan": 25.0}), (0.6, {"pan": -5.0}), (0.5, {})))
+@pytest.mark.parametrize("back", [-3.0, -8.0])
+def test_settling_after_a_move_is_not_the_opposite_move(sequence, label, back):
+    shot = label(sequence((3.0, {"pan": 25.0}), (1.0, {"pan": back}), (0.5, {})))
     assert shot.labels == ("pan_right",)
 
 
 def test_a_slant_is_not_a_second_translation(path, label):
     assert label(path(truck=0.6, dolly=0.1)).labels == ("truck_right",)
+
+
+def test_an_accompanying_turn_is_not_named_but_a_clear_zoom_is(path, label):
+    assert label(path(pan=60.0, tilt=5.0)).labels == ("pan_right",)
+    assert set(label(path(pan=180.0, zoom=0.35)).labels) == {"pan_right", "zoom_in"}
+
+
+def test_a_wide_turn_with_little_travel_is_no_arc(path, label):
+    shot = label(path(pan=80.0, truck=-0.2))
+    assert set(shot.labels) == {"pan_right", "truck_left"}
+
+
+def test_stillness_in_much_noise_is_doubtful(path, label):
+    sure, unsure = label(path()), label(path(sigma=np.radians(5.0)))
+    assert unsure.scores["static"] < 0.6 < sure.scores["static"]
+    assert unsure.trust < 0.5 * sure.trust
+
+
+def test_a_label_at_the_border_lowers_the_trust(path, label):
+    assert label(path(pan=3.2)).trust < 0.8 * label(path(pan=20.0)).trust
+
+
+def test_numbers_are_those_of_a_hypothesis_that_fits_the_labels(path, label):
+    pan = path(pan=25.0)
+    shot = label(path(), pan, path(pan=25.0, tilt=5.0), probabilities=(0.4, 0.3, 0.3))
+    assert shot.labels == ("pan_right",)
+    assert shot.attributes["net"] == label(pan).attributes["net"]
 
 
 def test_a_still_camera_is_static(path, label):
