@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
@@ -17,6 +20,12 @@ from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.shots import split_shots
 from dollygrip.runners.store import Content, clip_id_of, content_of
 from dollygrip.runners.video import Frame, VideoClip, VideoError, probe, read_frames
+
+# A camera that stands still sees noise; a codec may repeat one picture a grey level or two off.
+SAME_GREY = 2
+STILL_PICTURE = Failure(
+    Reason.FROZEN, "All pictures are the same: a still image, or a recording that hangs."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -122,17 +131,28 @@ def failed_record(
     )
 
 
-class _Clocked:
-    """Frames passed on, with a note of when the last one was shown."""
+class _Watched:
+    """Frames passed on, with a note of when the last was shown and whether anything changed."""
 
     def __init__(self, frames: Iterable[Frame], start: float) -> None:
         self._frames = frames
+        self._first: Frame | None = None
         self.last = start
+        self.changed = False
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
             self.last = frame.time
+            if self._first is None:
+                self._first = frame
+            elif not self.changed:
+                self.changed = _differ(self._first.image, frame.image)
             yield frame
+
+
+def _differ(first: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
+    difference = np.abs(first.astype(np.int16) - other)
+    return int(difference.max()) > SAME_GREY
 
 
 def _motions(file: Path, estimator: Estimator) -> tuple[ShotMotion, ...]:
@@ -140,24 +160,25 @@ def _motions(file: Path, estimator: Estimator) -> tuple[ShotMotion, ...]:
     reader = read_frames(file, estimator.frame_request)
     motions = []
     for shot in split_shots(reader):
-        frames = _Clocked(shot, shot.start)
+        frames = _Watched(shot, shot.start)
         estimate = _estimated(estimator, frames)
         for _ in frames:  # an estimator that stopped early must not shorten the shot
             pass
+        doubts = estimate.doubts if frames.changed else (*estimate.doubts, STILL_PICTURE)
         motions.append(
             ShotMotion(
                 start=shot.start,
                 end=frames.last,
                 hypotheses=estimate.hypotheses,
                 failure=estimate.failure,
-                doubts=estimate.doubts,
+                doubts=doubts,
                 diagnostics=plain(estimate.diagnostics),
             )
         )
     if motions and reader.warnings:
         # What went wrong on the way is known at the end, and it ended the last shot.
-        doubts = (*motions[-1].doubts, *reader.warnings)
-        motions[-1] = replace(motions[-1], doubts=doubts)
+        broken = (*motions[-1].doubts, *reader.warnings)
+        motions[-1] = replace(motions[-1], doubts=broken)
     return tuple(motions)
 
 

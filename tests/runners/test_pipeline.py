@@ -21,7 +21,7 @@ class Panning:
     """Says that every shot pans right; counts what it was given."""
 
     name = "panning"
-    frame_request = FrameRequest(long_side=64)
+    frame_request = FrameRequest()
 
     def __init__(self) -> None:
         self.times: list[list[float]] = []
@@ -63,8 +63,10 @@ def clip(write_clip, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cut_clip(write_clip, tmp_path: Path) -> Path:
-    dark, bright = TEXTURE // 4, 255 - TEXTURE[::-1] // 4
-    return write_clip(tmp_path / "cut.mp4", [dark] * 18 + [bright] * 18)
+    rng = np.random.default_rng(7)
+    walls = rng.integers(0, 128, (2, 15, 20), dtype=np.uint8)
+    one, other = (np.kron(wall, np.ones((8, 8), np.uint8)) for wall in walls)
+    return write_clip(tmp_path / "cut.mp4", [one] * 18 + [other + 120] * 18)
 
 
 def test_a_clip_gets_labels_and_says_where_they_come_from(clip):
@@ -157,6 +159,15 @@ def test_a_failure_of_the_estimator_is_passed_on(clip):
     assert result.record.whole.diagnostics == {"a": 1}
     # The estimator did not read the shot, which is as long as it is all the same.
     assert result.record.whole.end == pytest.approx(17 / 12, abs=0.01)
+
+
+def test_a_still_picture_is_doubted_and_a_still_camera_is_not(write_clip, tmp_path):
+    noise = np.random.default_rng(1).integers(-20, 20, (18, *TEXTURE.shape))
+    filmed = [np.clip(TEXTURE + n, 0, 255).astype(np.uint8) for n in noise]
+    for name, images, doubted in (("picture", [TEXTURE] * 18, True), ("camera", filmed, False)):
+        clip = write_clip(tmp_path / f"{name}.mp4", images)
+        doubts = label_clip_file(clip, Panning(), ThresholdClassifier()).record.whole.doubts
+        assert (Reason.FROZEN in {doubt.reason for doubt in doubts}) == doubted
 
 
 def test_a_clip_that_breaks_off_is_labelled_with_a_doubt(write_clip, tmp_path):
