@@ -41,6 +41,8 @@ TRAJECTORIES = "trajectories"
 PROFILES = "profiles"
 LOCK = "run.lock"
 
+_NO_RUN = "holds no run; make one with: dollygrip label CLIPS -o RUN"
+
 # A spreadsheet takes a cell that begins like this for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -222,7 +224,7 @@ def read_records(folder: Path) -> Iterator[ClipLabels]:
     """
     path = folder / RESULTS
     if not path.exists():
-        raise StoreError(f"{folder} holds no results; make some with: dollygrip label CLIPS -o RUN")
+        raise StoreError(f"{folder} {_NO_RUN}")
     for offset in sorted(item.offset for item in finished(folder).values()):
         yield record_at(folder, offset)
 
@@ -249,10 +251,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} {_NO_RUN}") from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"{folder} has no readable {MANIFEST}: {error}") from error
+        raise StoreError(f"{folder / MANIFEST} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise StoreError(f"{folder / MANIFEST} holds no object")
+        raise StoreError(f"{folder / MANIFEST} cannot be read: it holds no object")
     return data
 
 
