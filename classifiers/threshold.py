@@ -60,9 +60,9 @@ class ThresholdSettings:
             their least amount) is an accompaniment.
         turn_cap: From this multiple of the least amount on, a main move hides no more: a zoom
             during a full turn is still a zoom.
-        opposite_share: The weaker of two opposites is named from this share on: less is settling.
         undone_weight: What counts of a move that the same shot takes back.
-        opposing_weight: How much a net move to the other side lowers a score.
+        opposing_weight: How much a net move to the other side lowers a score: settling after a
+            move is not the opposite move.
         slope: Steepness of the scores: 1.5 gives 0.74 at twice the least amount.
         sigmas: Amounts below this many standard deviations are not believed.
         combined: Least turn of an arc or crane move in radians, least log growth of a dolly zoom.
@@ -81,7 +81,6 @@ class ThresholdSettings:
     travel_share: float = 0.3
     turn_share: float = 0.3
     turn_cap: float = 10.0
-    opposite_share: float = 0.5
     undone_weight: float = 0.7
     opposing_weight: float = 0.5
     slope: float = 1.5
@@ -271,7 +270,6 @@ def _evidence(motion: VisibleMotion, extent: FloatArray, settings: ThresholdSett
             settings.travel_share * _largest_other(travels)[:, None] * depths,
             settings.turn_share * _largest_other(moves)[:, None] * least,
         ),
-        settings.opposite_share * believed[:, ::-1],
         settings.sigmas * motion.sigmas[:, None],
     )
     beyond = np.min([np.log((amount + _FLOOR) / (rival + _FLOOR)) for rival in rivals], axis=0)

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
+from dollygrip.classifiers.segments import SegmentSettings, axis_spans
+from dollygrip.classifiers.visibility import VisibleMotion
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.trajectory import Trajectory
 
@@ -14,6 +16,52 @@ TOLERANCE = 0.3
 
 def spans(shot, motion):
     return [(s.start, s.end) for s in shot.segments if s.motion == motion]
+
+
+def exact(*parts: tuple[float, float]) -> VisibleMotion:
+    """Pan rates of (seconds, rate) one after the other, sharp at the borders."""
+    ends = np.cumsum([seconds for seconds, _ in parts])
+    times = np.arange(0.0, ends[-1], 0.01)
+    rate = np.array([parts[np.searchsorted(ends, t, side="right")][1] for t in times])
+    rates = np.zeros((len(times), len(AXES)))
+    rates[:, 0] = rate
+    position = np.cumsum(rates, axis=0) * 0.01
+    nothing = np.zeros(len(AXES))
+    return VisibleMotion(times, rates, position, nothing, 0.0, nothing + 1.0)
+
+
+def pan_spans(*parts: tuple[float, float], signs=(1, -1)):
+    found = axis_spans(exact(*parts), 0, signs, SegmentSettings())
+    return {sign: [(s.start, s.end) for s in spans] for sign, spans in found.items()}
+
+
+def test_gaps_are_merged_up_to_their_limit():
+    merged = pan_spans((1.0, 0.2), (0.2, 0.0), (1.0, 0.2), signs=(1,))
+    assert merged == {1: [pytest.approx((0.0, 2.2), abs=0.05)]}
+    apart = pan_spans((1.0, 0.2), (0.4, 0.0), (1.0, 0.2), signs=(1,))
+    assert len(apart[1]) == 2
+
+
+def test_bursts_are_dropped_up_to_their_limit():
+    assert len(pan_spans((1.0, 0.2), (1.0, 0.0), (0.2, 0.4), (1.0, 0.0), signs=(1,))[1]) == 1
+    assert len(pan_spans((1.0, 0.2), (1.0, 0.0), (0.5, 0.4), (1.0, 0.0), signs=(1,))[1]) == 2
+
+
+def test_small_stretches_are_wobbles():
+    assert len(pan_spans((2.0, 0.2), (1.0, 0.0), (0.4, 0.1), (1.0, 0.0), signs=(1,))[1]) == 1
+
+
+def test_a_slower_stretch_belongs_to_the_move():
+    found = pan_spans((1.0, 0.2), (1.0, 0.08), (1.0, 0.2), signs=(1,))
+    assert found == {1: [pytest.approx((0.0, 3.0), abs=0.05)]}
+
+
+def test_flicker_never_overlaps():
+    flicker = [(0.2, 0.3), (0.2, -0.3)] * 8
+    found = pan_spans(*flicker)
+    assert not [
+        (a, b) for a in found[1] for b in found[-1] if min(a[1], b[1]) - max(a[0], b[0]) > 1e-6
+    ]
 
 
 @pytest.mark.parametrize("fps", [8.0, 12.0, 30.0])
