@@ -106,7 +106,7 @@ class VideoClip:
     Attributes:
         path: The file, or the folder of images.
         size: Width and height in pixels, upright and with square pixels.
-        duration: Seconds, as declared by the container; None when it does not say.
+        duration: Seconds, as the container declares for the video; None when it does not say.
         rate: Average frames a second, for information only; None when unknown.
         codec: Name of the codec.
     """
@@ -165,7 +165,7 @@ def probe(path: Path) -> VideoClip:
         return VideoClip(
             path,
             _upright_size(picture),
-            duration=_declared_duration(stream) or (container.duration or 0) / 1e6 or None,
+            duration=_declared_duration(container, stream),
             rate=float(stream.average_rate) if stream.average_rate else None,
             codec=stream.codec_context.name,
         )
@@ -332,9 +332,22 @@ class _Scaler:
         return np.ascontiguousarray(image, dtype=np.uint8)
 
 
+# How to show a picture turned counterclockwise by so many right angles.
+_QUARTER_TURNS = (
+    (False, False, False),
+    (True, False, True),
+    (False, True, True),
+    (True, True, False),
+)
+
+
 def _orientation(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
     """How to show a stored picture: swap x and y first, then flip x, then flip y."""
-    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    try:
+        matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:
+        # PyAV lists no side data at all when one item is of a kind it does not know (Exif).
+        return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
     if matrix is None:
         return False, False, False
     # Row vectors: (x, y) shown = (x, y) stored @ [[a, b], [c, d]], in 16.16 fixed point.
@@ -416,16 +429,20 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
                     f"{name} is one picture, not a video; give the folder of all its pictures.",
                 ) from error
             if head[4:8] == b"ftyp":
-                raise VideoError(
-                    Reason.DECODE_ERROR,
-                    f"{name} has no index: it is cut short or damaged; copy it again.",
-                ) from error
+                raise _without_index(path) from error
             raise VideoError(
                 Reason.NO_VIDEO, f"{name} is not a video that can be read; convert it to MP4."
             ) from error
         with container:
+            if not len(container.streams):
+                raise _without_index(path)
             stream = _main_stream(container)
             if stream is None:
+                if any(other.codec_context is None for other in container.streams.video):
+                    raise VideoError(
+                        Reason.DECODE_ERROR,
+                        f"{name}: its video is damaged or in an unknown format; convert it to MP4.",
+                    )
                 raise VideoError(
                     Reason.NO_VIDEO, f"{name} has no moving picture; give a file with video."
                 )
@@ -434,6 +451,13 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
                 if other is not stream:
                     other.discard = av.stream.Discard.all
             yield container, stream
+
+
+def _without_index(path: Path) -> VideoError:
+    return VideoError(
+        Reason.DECODE_ERROR,
+        f"{printable(path)} has no index: it is cut short or damaged; copy it again.",
+    )
 
 
 def _main_stream(container: "InputContainer") -> "VideoStream | None":
@@ -454,9 +478,12 @@ def _check_size(path: Path, width: int, height: int) -> None:
         )
 
 
-def _declared_duration(stream: "VideoStream") -> float | None:
+def _declared_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
+    """Seconds of the video stream, which sound may outlast."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
+    if container.duration and len(container.streams) == 1:
+        return container.duration / 1e6
     return None
 
 
@@ -513,7 +540,7 @@ def _decode_video(
         raise VideoError(
             Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
         )
-    declared = _declared_duration(stream) or 0.0
+    declared = _declared_duration(container, stream) or 0.0
     if shown_until < 0.9 * declared - 0.5:
         warnings.append(
             Failure(
