@@ -21,10 +21,10 @@ from dollygrip.runners.store import (
     finished,
     read_manifest,
     read_records,
-    record_at,
+    records_at,
     to_frame,
     unchanged,
-    write_tables,
+    update_tables,
 )
 from dollygrip.runners.video import find_clips
 
@@ -110,7 +110,7 @@ def label_folder(
     plan = make_plan([folder], recipe, None if restart else out, retry_failed=retry_failed)
     with RunStore(out, restart=restart) as store:
         yield from carry_out(plan, recipe, store, jobs=jobs)
-    write_tables(store.folder)
+        update_tables(store.folder)
 
 
 def load_results(run: AnyPath) -> "pd.DataFrame":
@@ -157,7 +157,7 @@ def classify_run(
         store.begin(
             {**known, "classifier": choice.hash, "settings": {choice.hash: choice.to_dict()}}
         )
-    write_tables(folder)
+    update_tables(folder)
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,13 @@ class Plan:
     """What there is to do for some inputs.
 
     Attributes:
-        kept: Records that are still right.
-        motion_kept: Records whose motion is still right, but not their classifier.
+        kept: Where the run has records that are still right.
+        motion_kept: Where it has records whose motion is still right, but not their classifier.
         tasks: Clips to label.
     """
 
-    kept: tuple[Finished, ...]
-    motion_kept: tuple[Finished, ...]
+    kept: tuple[int, ...]
+    motion_kept: tuple[int, ...]
     tasks: tuple[Task, ...]
 
     def __len__(self) -> int:
@@ -218,9 +218,9 @@ def make_plan(
         ):
             tasks.append(Task(os.fspath(path), clip_id))
         elif record.settings[1] != recipe.hashes[1]:
-            motion_kept.append(record)
+            motion_kept.append(record.offset)
         else:
-            kept.append(record)
+            kept.append(record.offset)
     return Plan(tuple(kept), tuple(motion_kept), tuple(tasks))
 
 
@@ -229,12 +229,10 @@ def carry_out(
 ) -> Iterator[ClipLabels]:
     """Do what a plan says, and write it to the run; the record of every clip."""
     store.begin(_manifest(recipe))
-    for item in plan.kept:
-        yield record_at(store.folder, item.offset)
+    yield from records_at(store.folder, plan.kept)
     if plan.motion_kept:
         classifier = recipe.classifier.make()
-        for item in plan.motion_kept:
-            old = record_at(store.folder, item.offset)
+        for old in records_at(store.folder, plan.motion_kept):
             record = _reclassified(old, store, classifier, recipe.classifier)
             store.append(record)
             yield record

@@ -149,7 +149,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 def _label(options: argparse.Namespace) -> int:
     from dollygrip.api import carry_out, make_plan, make_recipe
-    from dollygrip.runners.store import RunStore, write_tables
+    from dollygrip.runners.store import RunStore, update_tables
 
     recipe = make_recipe(options.estimator, options.classifier, options.settings, options.timeout)
     earlier = None if options.restart else options.out
@@ -162,7 +162,7 @@ def _label(options: argparse.Namespace) -> int:
     with RunStore(options.out, restart=options.restart) as store:
         records = carry_out(plan, recipe, store, jobs=options.jobs)
         tally = _print_records(_with_progress(records, len(plan)), options.json)
-        write_tables(store.folder)
+        update_tables(store.folder)
     return _report(tally, options.out)
 
 

@@ -12,9 +12,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -51,7 +52,7 @@ class StoreError(Exception):
     """The run folder cannot be used; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finished:
     """What is kept in memory of a record: enough to tell whether its clip must be done again.
 
@@ -70,7 +71,7 @@ class Finished:
     failed: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Content:
     """What a clip's file held when it was read.
 
@@ -225,22 +226,22 @@ def read_records(folder: Path) -> Iterator[ClipLabels]:
     path = folder / RESULTS
     if not path.exists():
         raise StoreError(f"{folder} {_NO_RUN}")
-    for offset in sorted(item.offset for item in finished(folder).values()):
-        yield record_at(folder, offset)
+    yield from records_at(folder, sorted(item.offset for item in finished(folder).values()))
 
 
-def record_at(folder: Path, offset: int) -> ClipLabels:
-    """The record whose line begins at ``offset``.
+def records_at(folder: Path, offsets: Iterable[int]) -> Iterator[ClipLabels]:
+    """The records whose lines begin at ``offsets``.
 
     Raises:
-        StoreError: It has another schema version.
+        StoreError: One has another schema version.
     """
     with (folder / RESULTS).open("rb") as file:
-        file.seek(offset)
-        try:
-            return ClipLabels.from_dict(json.loads(file.readline()))
-        except ValueError as error:
-            raise StoreError(f"{folder / RESULTS}: {error}") from error
+        for offset in offsets:
+            file.seek(offset)
+            try:
+                yield ClipLabels.from_dict(json.loads(file.readline()))
+            except ValueError as error:
+                raise StoreError(f"{folder / RESULTS}: {error}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -322,6 +323,14 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     return parquet, table
 
 
+def update_tables(folder: Path) -> None:
+    """Write the tables unless they are newer than the last record."""
+    tables = [folder / name for name in (PARQUET, CSV)]
+    last = (folder / RESULTS).stat().st_mtime_ns
+    if not all(path.exists() and path.stat().st_mtime_ns > last for path in tables):
+        write_tables(folder)
+
+
 def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
     """Records as a table: one row a clip.
 
@@ -331,13 +340,13 @@ def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    frame = pd.DataFrame([_row(record) for record in records])
-    if frame.empty:
-        frame = pd.DataFrame(columns=[*_HEAD, *BY_NAME, *(f"score_{name}" for name in BY_NAME)])
-    for name in BY_NAME:
-        frame[name] = frame[name].astype("boolean")
-        frame[f"score_{name}"] = frame[f"score_{name}"].astype("float64")
-    return frame
+    scores = [f"score_{name}" for name in BY_NAME]
+    kinds = {**dict.fromkeys(BY_NAME, "boolean"), **dict.fromkeys(scores, "float64")}
+    parts = [pd.DataFrame(columns=[*_HEAD, *BY_NAME, *scores]).astype(kinds)]
+    # In parts, since rows as dicts take ten times the room of a table.
+    while rows := [_row(record) for record in islice(records, 5000)]:
+        parts.append(pd.DataFrame(rows).astype(kinds))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 _HEAD = ("path", "clip_id", "failure", "failure_message", "trust", "caption", "duration")
