@@ -213,9 +213,12 @@ def _primitives(shift: int) -> Iterator[ClipPlan]:
         for step, speed in enumerate(("slow", "regular", "fast")):
             amount = _AMOUNTS[axis][step] * float(rng.uniform(0.85, 1.15))
             rate = _RATES[(3 * index + step + 4 * shift) % len(_RATES)]
+            world = _OPEN[(index + step + shift) % 4]
+            # A street is too narrow for a long way across it.
+            across = axis == "truck" and step == 2 and world == "street"
             yield ClipPlan(
                 f"{name}_{speed}",
-                _OPEN[(index + step + shift) % 4],
+                "nature" if across else world,
                 (Move(name, amount, eased=step == 1),),
                 duration=2.0 if rate > 30 else (3.0, 2.5, 2.0)[step],
                 rate=rate,
@@ -278,7 +281,7 @@ def _tracking(shift: int) -> Iterator[ClipPlan]:
             ("lead_close", "room", "dolly_out", 0.5, 1.5, Look(noise=2.0)),
             ("tail", "corridor", "dolly_in", 0.8, 0.8, Look()),
             ("tail", "street", "dolly_in", 0.5, 0.7, Look()),
-            ("side", "street", "truck_right", 0.4, 0.8, Look()),
+            ("side", "street", "truck_right", 0.3, 0.8, Look()),
             ("side", "nature", "truck_left", 0.4, 0.7, Look(shutter=0.5)),
             ("side_close", "landscape", "truck_right", 0.35, 1.3, Look()),
         )

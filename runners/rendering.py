@@ -319,10 +319,9 @@ class _Finish:
     def _write(picture: Image, text: str, x: float, y: float, scale: float) -> None:
         height, width = picture.shape[:2]
         spot, size = (int(x * width), int(y * height)), scale * height
-        for tone, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(
-                picture, text, spot, cv2.FONT_HERSHEY_SIMPLEX, size, tone, thick, cv2.LINE_AA
-            )
+        shadow = (spot[0] + 1, spot[1] + 1)
+        for place, tone in ((shadow, (0, 0, 0)), (spot, (255, 255, 255))):
+            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, tone, 1, cv2.LINE_AA)
 
 
 # --- samples --------------------------------------------------------------------------------

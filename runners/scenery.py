@@ -517,7 +517,7 @@ def _corridor(rng: np.random.Generator) -> World:
 
 
 def _street(rng: np.random.Generator) -> World:
-    wide, floor, far = rng.uniform(1.1, 1.6), 0.5, 9.0
+    wide, floor, far = rng.uniform(1.4, 1.8), 0.6, 5.5
     panels = _ring(rng, "hills", 30.0, -16.0, 12.0)
     panels += [_panel(rng, "sky", [-30, -16, 30], [60, 0, 0], [0, 0, -60], 20.0, shell=True)]
     road = _panel(rng, "ground", [-wide, floor, far], [2 * wide, 0, 0], [0, 0, -far - 5], 300.0,
@@ -531,7 +531,7 @@ def _street(rng: np.random.Generator) -> World:
     panels += [_panel(rng, "facade", [-wide, -1.4, far], [2 * wide, 0, 0], [0, floor + 1.4, 0],
                       shell=True)]  # fmt: skip
     for _ in range(9):
-        side, z = float(rng.choice([-1.0, 1.0])), rng.uniform(0.6, 5.0)
+        side, z = float(rng.choice([-1.0, 1.0])), rng.uniform(0.6, 4.0)
         w, h, d = rng.uniform([0.06, 0.25, 0.06], [0.3, 1.1, 0.5])
         x = side * rng.uniform(0.55, wide - 0.15)
         style = str(rng.choice(["wall", "brick", "leaves"]))
@@ -547,7 +547,11 @@ def _open_country(rng: np.random.Generator, floor: float, plants: int) -> World:
         field_ = _panel(rng, "ground", [-far, floor, end], [2 * far, 0, 0], [0, 0, near - end],
                         density, shell=True)  # fmt: skip
         panels += _strips(field_, max(4, round((end - near) / 0.4)))
-    return panels + _plants(rng, plants, floor, 0.8, 9.0, 0.25), floor
+    panels += _plants(rng, plants, floor, 0.8, 9.0, 0.25)
+    # Where the horizon were the median, the ground would lie at the camera's feet.
+    while np.median(depths(panels)) > 3.0:
+        panels += _plants(rng, 3, floor, 0.8, 5.0, 0.25)
+    return panels, floor
 
 
 def _landscape(rng: np.random.Generator) -> World:
