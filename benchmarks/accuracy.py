@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,8 @@ def label_all(
 ) -> list[Verdict]:
     """Label every clip in worker processes; a crash or a hang costs one clip."""
     tasks = [(truth.path, estimator, classifier, kept) for truth in truths]
-    with ProcessPool(max_workers=jobs) as pool:
+    # Spawned, for a forked copy of a process in which a video library has threads may hang.
+    with ProcessPool(max_workers=jobs, context=get_context("spawn")) as pool:
         futures = [pool.schedule(verdict, args=task, timeout=TIMEOUT_SECONDS) for task in tasks]
         verdicts = []
         for future in futures:
@@ -221,14 +223,14 @@ def render(results: Sequence[Result]) -> str:
     """The whole comparison as Markdown that also reads well as plain text."""
     names = [r.estimator for r in results]
     overall = [
-        ("mean AP", [f"{r.overall.mean_ap:.3f}" for r in results]),
-        ("exact label set", [f"{r.overall.exact:.3f}" for r in results]),
-        ("macro F1", [f"{r.overall.macro_f1:.3f}" for r in results]),
-        ("failed", [f"{r.overall.failed:.3f}" for r in results]),
-        ("seconds a clip", [f"{r.overall.seconds:.2f}" for r in results]),
+        ("mean AP", [_number(r.overall.mean_ap) for r in results]),
+        ("exact label set", [_number(r.overall.exact) for r in results]),
+        ("macro F1", [_number(r.overall.macro_f1) for r in results]),
+        ("failed", [_number(r.overall.failed) for r in results]),
+        ("seconds a clip", [_number(r.overall.seconds, 2) for r in results]),
     ]
     precisions = [
-        (name, [f"{r.overall.average_precision[name]:.3f}" for r in results])
+        (name, [_number(r.overall.average_precision[name]) for r in results])
         for name in results[0].overall.average_precision
     ]
     groups = [
@@ -254,7 +256,11 @@ def render(results: Sequence[Result]) -> str:
 
 
 def _both(scores: Scores) -> str:
-    return f"{scores.mean_ap:.3f} / {scores.exact:.3f}"
+    return f"{_number(scores.mean_ap)} / {_number(scores.exact)}"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _table(header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

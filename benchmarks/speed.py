@@ -6,14 +6,13 @@ own. The two are taken in turns, so that a busy machine slows both alike.
 
 import argparse
 import json
-import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif", ".m4v"})
@@ -22,6 +21,14 @@ import sys, av
 with av.open(sys.argv[1]) as container:
     for frame in container.decode(video=0):
         pass
+"""
+# A process starts with its parent's memory on its account, so a small parent starts the child.
+LAUNCHER = """
+import resource, subprocess, sys, time
+quiet, started = subprocess.DEVNULL, time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=quiet, stderr=quiet).returncode
+seconds = time.perf_counter() - started
+print(code, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
@@ -37,7 +44,7 @@ class Cost:
         label_seconds: Median wall time of ``dollygrip label``.
         ratio: label_seconds / decode_seconds.
         realtime: Seconds of video labelled in a second.
-        peak_megabytes: Largest resident memory of the labelling process.
+        peak_megabytes: Largest resident memory of a labelling process.
     """
 
     clip: str
@@ -59,12 +66,12 @@ def measure(path: Path, repeats: int) -> Cost:
     size, seconds = _describe(path)
     decoded, labelled, peaks = [], [], []
     for _ in range(repeats):
-        decoded.append(_child([sys.executable, "-c", DECODE, str(path)])[0])
+        decoded.append(run_child([sys.executable, "-c", DECODE, str(path)]).seconds)
         with tempfile.TemporaryDirectory() as run:
             command = [sys.executable, "-m", "dollygrip", "label", str(path), "-o", f"{run}/run"]
-            elapsed, peak = _child(command)
-        labelled.append(elapsed)
-        peaks.append(peak)
+            child = run_child(command)
+        labelled.append(child.seconds)
+        peaks.append(child.peak_megabytes)
     decode, label = statistics.median(decoded), statistics.median(labelled)
     return Cost(
         clip=path.name,
@@ -78,19 +85,32 @@ def measure(path: Path, repeats: int) -> Cost:
     )
 
 
-def _child(command: Sequence[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of one process."""
-    with Path(os.devnull).open("w") as quiet:
-        started = perf_counter()
-        actions = [(os.POSIX_SPAWN_DUP2, quiet.fileno(), 1)]
-        child = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
-        # wait4 gives this child's memory; getrusage would give the largest of all children.
-        _, status, usage = os.wait4(child, 0)
-        elapsed = perf_counter() - started
-    if status:
-        raise ValueError(f"{' '.join(command[1:])} ended with status {status}")
+@dataclass(frozen=True)
+class Child:
+    """What one process took.
+
+    Attributes:
+        seconds: Wall time.
+        peak_megabytes: Largest resident memory of it or of one of its workers.
+    """
+
+    seconds: float
+    peak_megabytes: float
+
+
+def run_child(command: Sequence[str]) -> Child:
+    """Run a process to its end, its output thrown away.
+
+    Raises:
+        ValueError: It failed.
+    """
+    launched = [sys.executable, "-c", LAUNCHER, *command]
+    done = subprocess.run(launched, stdout=subprocess.PIPE, check=True, text=True)
+    code, seconds, peak = done.stdout.split()
+    if code != "0":
+        raise ValueError(f"{' '.join(command[1:])} ended with exit code {code}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return elapsed, usage.ru_maxrss / unit
+    return Child(float(seconds), int(peak) / unit)
 
 
 def _describe(path: Path) -> tuple[str, float]:

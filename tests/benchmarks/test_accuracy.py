@@ -10,6 +10,7 @@ from benchmarks import accuracy
 from benchmarks.__main__ import main
 from benchmarks.labelling import Verdict
 from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.runners.rendering import make_samples
 
 
 def _truth(clip: str, *yes: str, unsure: tuple[str, ...] = (), groups: tuple[str, ...] = ()):
@@ -166,3 +167,41 @@ def test_scores_are_dumped_one_row_a_clip_and_estimator(tmp_path: Path) -> None:
     assert (first["truth pan_left"], first["label pan_left"]) == ("yes", "1")
     assert (float(first["score pan_left"]), float(first["pan_deg"])) == (0.9, 12.5)
     assert second["failure"].startswith("too_short")
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sample clips, of which one that labels.csv names is missing."""
+    folder = tmp_path_factory.mktemp("samples")
+    make_samples(folder)
+    (folder / "zoom_in.mp4").unlink()
+    return folder
+
+
+@pytest.mark.slow
+def test_clips_are_labelled_scored_and_reported(samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["accuracy", str(samples), "--estimators", "global2d", "--only", "[ps]*", "--jobs=1"]
+    command += ["--out", str(out), "--cache", str(tmp_path / "kept")]
+    assert main([*command, "--scores", str(tmp_path / "scores.csv")]) == 0
+    (first,) = json.loads((out / "accuracy.json").read_text())
+    assert first["overall"]["average_precision"]["pan_right"] == 1.0
+    assert first["overall"]["failed"] == 0.0
+    assert "pan_right" in (out / "accuracy.md").read_text()
+    assert "pan_right.mp4" in (tmp_path / "scores.csv").read_text()
+
+    # The second run estimates nothing and says the same.
+    assert main(command) == 0
+    (again,) = json.loads((out / "accuracy.json").read_text())
+    assert first["overall"].pop("seconds") > 0
+    assert again["overall"].pop("seconds") is None
+    assert again["overall"] == first["overall"]
+
+
+@pytest.mark.slow
+def test_a_clip_that_is_not_there_costs_only_itself(samples: Path, tmp_path: Path) -> None:
+    command = ["accuracy", str(samples), "--estimators", "global2d", "--only", "[zt][oi]*"]
+    assert main([*command, "--jobs=1", "--out", str(tmp_path)]) == 0
+    (result,) = json.loads((tmp_path / "accuracy.json").read_text())
+    assert (result["overall"]["clips"], result["overall"]["failed"]) == (2, 0.5)
+    assert any(wrong["clip"] == "zoom_in.mp4" for wrong in result["wrong"])

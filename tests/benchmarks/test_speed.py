@@ -1,0 +1,51 @@
+"""What labelling costs is measured on real processes."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import speed
+from benchmarks.__main__ import main
+from dollygrip.runners.rendering import write_video
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    texture = np.random.default_rng(0).integers(0, 255, (96, 160, 3), dtype=np.uint8)
+    frames = [np.roll(texture, -2 * i, axis=1) for i in range(12)]
+    path = tmp_path / "clip.mp4"
+    write_video(path, iter(frames), np.arange(12) / 10)
+    return path
+
+
+@pytest.mark.slow
+def test_a_clip_is_decoded_and_labelled(clip: Path, tmp_path: Path) -> None:
+    assert main(["speed", str(clip), "--repeats", "1", "--out", str(tmp_path)]) == 0
+    (cost,) = json.loads((tmp_path / "speed.json").read_text())
+    assert cost["size"] == "160x96"
+    assert cost["video_seconds"] == pytest.approx(1.1, abs=0.15)
+    assert cost["ratio"] == pytest.approx(cost["label_seconds"] / cost["decode_seconds"])
+    assert cost["label_seconds"] > cost["decode_seconds"] > 0
+
+
+def test_memory_is_that_of_the_one_child() -> None:
+    small = speed.run_child([sys.executable, "-c", "pass"])
+    large = speed.run_child([sys.executable, "-c", "b'x' * 200_000_000"])
+    again = speed.run_child([sys.executable, "-c", "pass"])
+    assert large.peak_megabytes > small.peak_megabytes + 150
+    assert again.peak_megabytes < small.peak_megabytes + 50
+
+
+def test_a_child_that_fails_is_an_error_with_its_command() -> None:
+    with pytest.raises(ValueError, match="exit\\(3\\)"):
+        speed.run_child([sys.executable, "-c", "exit(3)"])
+
+
+def test_a_folder_without_clips_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["speed", str(tmp_path)]) == 1
+    assert "no clips" in capsys.readouterr().err
