@@ -4,13 +4,14 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dollygrip.classifiers.base import Classifier
+from dollygrip.classifiers.base import Classifier, failed
 from dollygrip.classifiers.records import ClipLabels
+from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.engine import Recipe, Task, label_tasks
 from dollygrip.runners.pipeline import label_clip_file, reclassify
 from dollygrip.runners.registry import Choice, Kind, check_settings, choose, read_settings
@@ -157,7 +158,7 @@ def classify_run(
         store.begin(
             {**known, "classifier": choice.hash, "settings": {choice.hash: choice.to_dict()}}
         )
-    update_tables(folder)
+        update_tables(folder)
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,13 @@ def _reclassified(
     record: ClipLabels, store: RunStore, classifier: Classifier, choice: Choice
 ) -> ClipLabels:
     about = {"classifier": {"name": choice.name, "hash": choice.hash}}
-    return reclassify(record, store.motion(record.clip_id), classifier, about)
+    if not record.shots:  # there never was a motion: the failure stands
+        return reclassify(record, (), classifier, about)
+    try:
+        return reclassify(record, store.motion(record.clip_id), classifier, about)
+    except ValueError as error:
+        failure = Failure(Reason.NOT_READABLE, f"{error}; label again with --retry-failed.")
+        return replace(record, whole=failed(failure, start=0.0, end=0.0), shots=())
 
 
 def _manifest(recipe: Recipe) -> dict[str, Any]:

@@ -170,13 +170,12 @@ class RunStore:
                 (self.folder / folder / name).unlink(missing_ok=True)
 
     def motion(self, clip_id: str) -> tuple[ShotMotion, ...]:
-        """The stored motion of a clip; empty for a clip that could not be read.
+        """The stored motion of a clip.
 
         Raises:
-            ValueError: The file is damaged.
+            ValueError: There is none, or it is damaged.
         """
-        path = self.folder / TRAJECTORIES / f"{clip_id}.npz"
-        return read_trajectories(path) if path.exists() else ()
+        return read_trajectories(self.folder / TRAJECTORIES / f"{clip_id}.npz")
 
     def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
         """Put new records in place of the old ones, all or none; yields each as it is written."""

@@ -148,6 +148,22 @@ def test_a_run_is_read_and_labelled_anew_without_its_videos(moody, clips, tmp_pa
         assert back[name].whole.to_dict() == record.whole.to_dict()
 
 
+def test_a_damaged_motion_file_costs_one_clip(moody, clips, tmp_path):
+    run = tmp_path / "run"
+    records = by_path(dollygrip.label_folder(clips, run, estimator="moody", jobs=1), clips)
+    motion = {name: run / "trajectories" / f"{records[name].clip_id}.npz" for name in records}
+    motion["one.mp4"].write_bytes(b"PK damaged")
+    motion["two.mp4"].unlink()
+    news = by_path(dollygrip.classify_run(run), clips)
+    for name in ("one.mp4", "two.mp4"):
+        assert news[name].failure.reason == Reason.NOT_READABLE
+        assert "--retry-failed" in news[name].failure.message
+    assert news["inner/one.mp4"].labels == ("pan_right",)
+    options = {"estimator": "moody", "jobs": 1, "retry_failed": True}
+    again = by_path(dollygrip.label_folder(clips, run, **options), clips)
+    assert again["one.mp4"].labels == again["two.mp4"].labels == ("pan_right",)
+
+
 def test_a_new_classifier_does_not_estimate_again(moody, grey_clip, tmp_path):
     clip, run = grey_clip(tmp_path / "clip.mp4", 170), tmp_path / "run"
     list(dollygrip.label_folder(clip, run, estimator="moody", jobs=1))

@@ -110,7 +110,8 @@ def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
         store.append(record("a"))
         assert len(store.motion("a")) == 1
         store.append(record("a", label=None), ())
-        assert store.motion("a") == ()
+        with pytest.raises(ValueError, match="no trajectories"):
+            store.motion("a")
 
 
 def test_a_second_run_on_the_folder_is_refused_until_the_first_ends(tmp_path):
