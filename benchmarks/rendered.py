@@ -521,7 +521,8 @@ def rendered_clips(folder: Path, split: str) -> Path:
     return labels
 
 
-def _path(plan: ClipPlan) -> Trajectory:
+def trajectory_of(plan: ClipPlan) -> Trajectory:
+    """The exact path of a clip's camera."""
     moves = plan.moves
     if plan.arrives:
         moves = tuple(
@@ -533,7 +534,7 @@ def _path(plan: ClipPlan) -> Trajectory:
 
 
 def _render(folder: Path, plan: ClipPlan, place: Scene) -> None:
-    path = _path(plan)
+    path = trajectory_of(plan)
     frames = render(path, place.with_actors(*plan.cast(place)), plan.look)
     write_video(folder / f"{plan.name}.mp4", frames, path.times, plan.crf)
     np.savez(
