@@ -214,7 +214,9 @@ def _same_scene(one: _View, other: _View) -> bool:
     if one.blank or other.blank:
         return one.blank and other.blank
     if min(len(one.corners), len(other.corners)) < _LEAST_CORNERS:
-        return float(np.corrcoef(one.thumbnail, other.thumbnail)[0, 1]) > _SAME_THUMBNAIL
+        with np.errstate(invalid="ignore", divide="ignore"):
+            likeness = np.corrcoef(one.thumbnail, other.thumbnail)[0, 1]
+        return bool(likeness > _SAME_THUMBNAIL)
     start, end = _follow(one, other)
     if len(start) > _SAME_SCENE * len(one.corners):
         return True

@@ -208,6 +208,8 @@ class FrameReader:
                 try:
                     image = scaler.scale(picture)
                 except VideoError as error:
+                    if picture.index == 0:
+                        raise
                     self.warnings.append(error.failure)
                     return
                 yield Frame(picture.index, picture.time, image)
@@ -296,6 +298,7 @@ class _Scaler:
         Raises:
             VideoError: When its shape differs from the first picture's.
         """
+        from av.error import FFmpegError
         from av.video.reformatter import ColorRange, Interpolation
 
         width, height = _upright_size(picture)
@@ -313,15 +316,22 @@ class _Scaler:
             )
         transposed, flip_x, flip_y = _orientation(picture.frame)
         width, height = self._size[::-1] if transposed else self._size
-        scaled = self._reformatter.reformat(
-            picture.frame,
-            width=width,
-            height=height,
-            format="rgb24" if self._request.color else "gray",
-            interpolation=Interpolation.AREA,
-            dst_color_range=ColorRange.JPEG,
-            threads=1,
-        )
+        try:
+            scaled = self._reformatter.reformat(
+                picture.frame,
+                width=width,
+                height=height,
+                format="rgb24" if self._request.color else "gray",
+                interpolation=Interpolation.AREA,
+                dst_color_range=ColorRange.JPEG,
+                threads=1,
+            )
+        except (FFmpegError, ValueError) as error:
+            raise VideoError(
+                Reason.DECODE_ERROR,
+                f"{printable(self._path)}: pixels of the kind {picture.frame.format.name} cannot be"
+                " converted; convert the file to MP4.",
+            ) from error
         image = scaled.to_ndarray()
         if transposed:
             image = image.swapaxes(0, 1)
