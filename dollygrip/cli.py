@@ -239,7 +239,7 @@ def _print_records(records: Iterable["ClipLabels"], as_json: bool) -> _Tally:
         tally.count(record)
         if len(rows) < MOST_ROWS:
             rows.append(_row(record))
-    _print_table(rows, hidden=tally.labelled + tally.failed - len(rows))
+    _print_table(sorted(rows), hidden=tally.labelled + tally.failed - len(rows))
     return tally
 
 
@@ -276,7 +276,8 @@ def _with_progress(records: Iterator["ClipLabels"], total: int) -> Iterator["Cli
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
         bar = progress.add_task("", total=total)
         for record in records:
             yield record

@@ -16,6 +16,7 @@ GREY_ABORTS, GREY_HANGS, GREY_RAISES, GREY_PANS = 20, 70, 120, 170
 _MOODY = """
 import os, time
 from dataclasses import dataclass
+import cv2
 import numpy as np
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
@@ -64,7 +65,7 @@ class MoodyEstimator:
         poses = np.tile(np.eye(4), (len(times), 1, 1))
         poses[:, :3, :3] = rotation_from_pan_tilt_roll(angles)
         trajectory = Trajectory.from_poses(times, poses, size=(64, 48), scene_depth=1.0)
-        diagnostics = {"frames": len(frames), "spread": np.float64("nan")}
+        diagnostics = {"threads": cv2.getNumThreads(), "spread": np.float64("nan")}
         return Estimate((Hypothesis("rotation", 1.0, trajectory),), diagnostics=diagnostics)
 """
 

@@ -44,6 +44,8 @@ def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip,
     for i in range(4):
         assert results[f"good{i}"].record.labels == ("pan_right",)
         assert len(results[f"good{i}"].shots) == 1
+        # Workers share the processors, so that none may take them all.
+        assert results[f"good{i}"].record.whole.diagnostics["threads"] == 1
     # Also what was cut off says which file and settings it was about, so that a resume skips it.
     for result in results.values():
         assert result.record.provenance["content"]["size"] > 0
