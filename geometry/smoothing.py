@@ -8,6 +8,10 @@ from dollygrip.geometry.arrays import FloatArray
 # half the amplitude at 0.75 Hz.
 SHAKE_PERIOD = 0.25
 
+# Beyond so many standard deviations a sample weighs less than round-off.
+_REACH = 8.0
+_BLOCK = 64
+
 
 def smooth(times: FloatArray, values: FloatArray, sigma: float = SHAKE_PERIOD) -> FloatArray:
     """Gaussian smoothing of an unevenly sampled curve, by local straight lines.
@@ -22,7 +26,19 @@ def smooth(times: FloatArray, values: FloatArray, sigma: float = SHAKE_PERIOD) -
     Returns:
         (N, D) the smooth curve at ``times``.
     """
-    gaps = times[None, :] - times[:, None]
+    # In blocks, each with the samples it can reach: a long path must not need N x N weights.
+    blocks = []
+    for start in range(0, len(times), _BLOCK):
+        at = times[start : start + _BLOCK]
+        ends = at[0] - _REACH * sigma, at[-1] + _REACH * sigma
+        reached = slice(*np.searchsorted(times, ends).tolist())
+        blocks.append(_local_lines(at, times[reached], values[reached], sigma))
+    return np.concatenate(blocks)
+
+
+def _local_lines(at: FloatArray, times: FloatArray, values: FloatArray, sigma: float) -> FloatArray:
+    """(M, D) the line through the samples around each moment of ``at`` (M,), at that moment."""
+    gaps = times[None, :] - at[:, None]
     weights = np.exp(-0.5 * (gaps / sigma) ** 2)
     total = weights.sum(axis=1)
     first = (weights * gaps).sum(axis=1)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,3 +37,20 @@ def test_slow_moves_stay_and_shake_goes(hertz, kept):
 
 def test_a_single_sample_keeps_its_value():
     np.testing.assert_array_equal(smooth(np.array([0.0]), np.array([[3.0, -1.0]])), [[3.0, -1.0]])
+
+
+def test_a_long_curve_is_smoothed_like_its_parts_and_in_little_memory():
+    rng = np.random.default_rng(5)
+    times = np.cumsum(rng.uniform(0.01, 0.15, 50_000))
+    values = np.cumsum(rng.normal(0.0, 1.0, (50_000, 3)), axis=0)
+    tracemalloc.start()
+    whole = smooth(times, values)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50e6
+    # Far enough from the ends of a part, what lies beyond them does not count.
+    for start in (0, 17_003, 49_800):
+        part = slice(start, start + 200)
+        inside = slice(60 if start else 0, 140 if start < 49_800 else 200)
+        alone = smooth(times[part], values[part])
+        np.testing.assert_allclose(whole[part][inside], alone[inside], atol=1e-9)
