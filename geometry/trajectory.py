@@ -59,8 +59,13 @@ class Trajectory:
             raise ValueError("times must be finite and strictly increasing")
         if not np.isfinite(self.centers[self.valid]).all():
             raise ValueError("centers must be finite where valid")
-        if not (self.focals[self.valid] > 0).all():
-            raise ValueError("focals must be positive where valid")
+        focals, sigmas = self.focals[self.valid], self.sigmas[self.valid]
+        if not (np.isfinite(focals) & (focals > 0)).all():
+            raise ValueError("focals must be positive and finite where valid")
+        if not (np.isfinite(sigmas) & (sigmas >= 0)).all():
+            raise ValueError("sigmas must be finite and not negative where valid")
+        if min(self.size) < 1:
+            raise ValueError(f"size must be at least 1 x 1, not {self.size[0]} x {self.size[1]}")
         if not is_rotation(self.rotations[self.valid]):
             raise ValueError("rotations must be orthonormal with determinant +1 where valid")
 

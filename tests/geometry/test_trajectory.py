@@ -98,13 +98,19 @@ def test_the_focal_prior_is_a_share_of_the_long_side():
         {"centers": np.zeros((2, 2))},
         {"focals": [100.0, 0.0]},
         {"focals": [100.0, np.nan]},
+        {"focals": [100.0, np.inf]},
         {"sigmas": np.zeros((2, 6))},
+        {"sigmas": np.full((2, 7), -0.1)},
+        {"sigmas": np.full((2, 7), np.nan)},
+        {"sigmas": np.full((2, 7), np.inf)},
+        {"size": (0, 36)},
+        {"size": (64, -36)},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_nonsense_is_refused(change):
     path = Trajectory.from_poses([0.0, 1.0], np.tile(np.eye(4), (2, 1, 1)), size=(64, 36))
-    with pytest.raises(ValueError, match=r"times|rotations|centers|focals|sigmas"):
+    with pytest.raises(ValueError, match=r"times|rotations|centers|focals|sigmas|size"):
         replace(path, **change)
 
 
@@ -116,7 +122,14 @@ def test_an_empty_path_is_refused():
 def test_filler_is_allowed_where_there_is_no_pose():
     poses = np.tile(np.eye(4), (3, 1, 1))
     poses[1] = np.nan
-    path = Trajectory.from_poses([0, 1, 2], poses, size=(64, 36), valid=[True, False, True])
+    path = Trajectory.from_poses(
+        [0, 1, 2],
+        poses,
+        size=(64, 36),
+        focals=[50.0, np.inf, 50.0],
+        sigmas=np.array([[0.1], [np.nan], [0.1]]) * np.ones(7),
+        valid=[True, False, True],
+    )
     assert path.valid.tolist() == [True, False, True]
 
 
