@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
-from dollygrip.geometry.rotations import exp
+from dollygrip.geometry.rotations import exp, log
 
 # Standard deviation of a tracked point, pixels of a picture about 480 px wide.
 PIXEL_NOISE = 0.5
@@ -24,14 +24,16 @@ PIXEL_NOISE = 0.5
 DEPTH_SPREAD = 0.7
 # Prior on the log focal length around ``FOCAL_PRIOR``: from wide angle to telephoto.
 FOCAL_SPREAD = 0.35
+INFLATION = 10.0
 FOCAL_RANGE = (float(np.log(0.45)), float(np.log(5.0)))
 # Priors on the path: a camera seldom travels further than its scene is deep, or zooms beyond 3x.
-CENTER_SPREAD = 1.0
-ZOOM_SPREAD = 1.0
+TURN_SPREAD = 0.5
+CENTER_SPREAD = 0.5
+ZOOM_SPREAD = 0.5
 # Errors of a tracked point are alike from frame to frame and from point to point (drift, lens,
 # rolling shutter), so that thousands of observations are worth far fewer: the priors of the
 # camera are made this much stronger instead.
-TEMPER = 30.0
+TEMPER = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class Observations:
         xy: (K, 2) pixels from the picture's centre.
         anchor: (T,) frame in which each track's depth is measured.
         anchor_xy: (T, 2) where the track is seen there; taken as exact.
+        depth: (T,) expected inverse depth of each track, mean about 1.
         weight: (T,) prior weight of each track, 0 to 1.
         frames: Number of frames.
     """
@@ -53,6 +56,7 @@ class Observations:
     xy: FloatArray
     anchor: IntArray
     anchor_xy: FloatArray
+    depth: FloatArray
     weight: FloatArray
     frames: int
 
@@ -102,7 +106,7 @@ def standing_still(seen: Observations, focal: float, scale: float) -> Solution:
         centers=np.zeros((n, 3)),
         zooms=np.zeros(n),
         focal=focal,
-        inverse_depth=np.ones(len(seen.anchor)),
+        inverse_depth=seen.depth,
         residual=residual,
         explained=explained_share(residual, weight, scale),
         energy=float("inf"),
@@ -138,9 +142,10 @@ def adjust(
     free[1:, 3:6] = translate
     free[1:, 6] = zoom
     keep = np.append(free.ravel(), True)
-    precision = TEMPER * np.append(
-        np.tile([0.0] * 3 + [1 / CENTER_SPREAD**2] * 3 + [1 / ZOOM_SPREAD**2], n),
-        1.0 / FOCAL_SPREAD**2,
+    temper = TEMPER * seen.weight[j].sum()
+    spreads = [TURN_SPREAD] * 3 + [CENTER_SPREAD] * 3 + [ZOOM_SPREAD]
+    precision = temper * np.append(
+        np.tile(1.0 / np.array(spreads) ** 2 / n, n), 1.0 / FOCAL_SPREAD**2
     )
     depth_precision = 1.0 / DEPTH_SPREAD**2
     rows = np.arange(k)
@@ -151,13 +156,14 @@ def adjust(
     track_weight = seen.weight[j]
 
     def prior_offset(state):
-        per = np.concatenate([np.zeros((n, 3)), state.centers, state.zooms[:, None]], axis=1)
+        turned = log(state.rotations) * translate
+        per = np.concatenate([turned, state.centers, state.zooms[:, None]], axis=1)
         return np.append(per.ravel(), state.log_focal - np.log(focal_prior))
 
     def energy(state, square, c):
         data = (track_weight * c**2 * square / (square + c**2)).sum()
         prior = (precision * prior_offset(state) ** 2).sum()
-        return data + prior + translate * depth_precision * ((state.depth - 1) ** 2).sum()
+        return data + prior + translate * depth_precision * ((state.depth - seen.depth) ** 2).sum()
 
     state = _State(
         start.rotations, start.centers, start.zooms, float(np.log(start.focal)), start.inverse_depth
@@ -197,7 +203,7 @@ def adjust(
         a_mat, rhs = full[np.ix_(keep, keep)], g[keep]
         if translate:
             hd = by_j @ (w[:, None] * jd * jd).sum(axis=1) + depth_precision
-            gd = by_j @ (w[:, None] * jd * r).sum(axis=1) - (state.depth - 1.0) * depth_precision
+            gd = by_j @ (w[:, None] * jd * r).sum(axis=1) - (state.depth - seen.depth) * depth_precision
             e = np.zeros((n, t, 7))
             e[i, j] += np.einsum("kda,kd->ka", wji, jd)
             e[seen.anchor, np.arange(t)] += by_j @ np.einsum("kda,kd->ka", wja, jd)
@@ -235,7 +241,7 @@ def adjust(
         np.sqrt(square) * noise,
         explained_share(np.sqrt(square), track_weight, c),
         energy(state, square, c),
-        np.sqrt(np.maximum(variance[:size], 0.0) * TEMPER).reshape(n, 7),
+        np.sqrt(np.maximum(variance[:size], 0.0) * INFLATION).reshape(n, 7),
     )
 
 

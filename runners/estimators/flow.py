@@ -16,11 +16,12 @@ import numpy as np
 
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
-from dollygrip.geometry.bundle import Observations, Solution, adjust, standing_still
+from dollygrip.geometry.bundle import Observations, Solution, adjust, explained_share, standing_still
 from dollygrip.geometry.rotations import exp, log
 from dollygrip.geometry.trajectory import FOCAL_PRIOR, Hypothesis, Trajectory
 from dollygrip.geometry.twoview import fit_turns
 from dollygrip.runners.estimators.base import Estimate
+from dollygrip.runners.estimators.stillness import GRID as STILL_GRID
 from dollygrip.runners.estimators.tracks import Tracks, track_points
 from dollygrip.runners.video import Frame, FrameRequest
 
@@ -49,8 +50,15 @@ MODELS = ("static", "rotation", "rotation+zoom", "rotation+translation", "all")
 # Share of the observations, of what the best model explains, that a freer model must add to be
 # preferred; translation brings a depth for every track and soaks up noise, so it must add most.
 # The scale is how sharp the choice is.
-PRICE = {"rotation": 0.0, "rotation+zoom": 0.12, "rotation+translation": 0.42, "all": 0.60}
-SHARPNESS = 0.06
+PRICE = {"rotation": 0.0, "rotation+zoom": 0.14, "rotation+translation": 0.36, "all": 0.48}
+SHARPNESS = 0.05
+SCALE_FACTOR, SCALE_LEAST = 2.5, 0.3
+
+
+# How much nearer (in inverse depth) the bottom of a picture is than its middle, before anything
+# is known: most cameras stand on a ground. It decides between the two depth orders that small
+# motion cannot tell apart.
+GROUND = 0.4
 
 
 class FlowEstimator:
@@ -70,7 +78,10 @@ class FlowEstimator:
         failure = unusable(tracks)
         if failure is not None:
             return Estimate(
-                (), failure, estimator=self.name, settings=asdict(self.settings),
+                (),
+                failure,
+                estimator=self.name,
+                settings=asdict(self.settings),
                 seconds=time.perf_counter() - started,
             )
         hypotheses, diagnostics = explain(tracks, self.settings)
@@ -121,7 +132,9 @@ def explain(tracks: Tracks, settings: FlowSettings):
         for first, last in split_windows(tracks.times, settings.window)
     ]
     moving = 1.0 - still_probability(stillness)
-    lengths = np.array([last - first for first, last in split_windows(tracks.times, settings.window)])
+    lengths = np.array(
+        [last - first for first, last in split_windows(tracks.times, settings.window)]
+    )
     chances = np.array([w[1] for w in windows])
     mean = (chances * lengths[:, None]).sum(axis=0) / lengths.sum()
     probability = np.append(1.0 - moving, moving * mean)
@@ -134,8 +147,7 @@ def explain(tracks: Tracks, settings: FlowSettings):
         hypotheses.append(Hypothesis(name, float(probability[m]), path))
     hypotheses.sort(key=lambda h: -h.probability)
     diagnostics = {
-        "still_share": round(float(np.median(stillness)), 3),
-        "still_share_low": round(float(np.percentile(stillness, 10)), 3),
+        "still_share": [round(float(v), 3) for v in np.percentile(stillness, [0, 25, 50])],
         "frames": len(tracks.times),
         "tracks": int(tracks.track.max() + 1),
         "texture": round(float(tracks.texture.mean()), 3),
@@ -154,48 +166,54 @@ def neighbours(tracks: Tracks) -> tuple[IntArray, IntArray]:
     return order[:-1][same], order[1:][same]
 
 
-# Cells of the grid on which stillness is counted, and how far (pixels of a 480 px picture) a
-# point may be from where it was a second ago and still count as still.
-STILL_GRID = (12, 8)
-STILL_SECONDS = 1.0
+# How far a point may be from where it was a second ago and still count as still, pixels of a
+# 480 px picture.
 STILL_PIXELS = 0.6
+# Share of still cells at which a still camera is an even bet, and how sharp that is. A picture
+# that is nearly all subject leaves a tenth; a moving camera leaves next to nothing.
+STILL_SHARE, STILL_SHARPNESS = 0.09, 0.02
 
 
 def still_share(tracks: Tracks) -> FloatArray:
-    """Share of the textured cells that do not move over the next second, frame by frame.
+    """Share of the textured cells that do not move over about a second, now and then.
 
     A camera that moves leaves no cell where it was, whatever the scene does; one that stands
-    still leaves the cells between the moving subjects.
+    still leaves the cells between the moving subjects. A cell counts as still when its corners
+    say so, or its shading where it has none.
 
     Returns:
-        (F',) values 0 to 1 for the frames that have a second (or a third of the shot) after them.
+        (C,) values 0 to 1.
     """
-    step = float(np.median(np.diff(tracks.times)))
-    frames = len(tracks.times)
-    lag = int(np.clip(round(STILL_SECONDS / step), 1, max(1, frames // 3)))
-    order = np.lexsort((tracks.frame, tracks.track))
-    track, frame, xy = tracks.track[order], tracks.frame[order], tracks.xy[order]
-    kept = track[lag:] == track[:-lag]
-    first = np.flatnonzero(kept)
-    moved = np.linalg.norm(xy[first + lag] - xy[first], axis=1) * 480 / max(tracks.size)
+    cells = tracks.still.shape[1]
     columns, rows = STILL_GRID
-    cell_xy = (xy / np.array(tracks.size) + 0.5) * np.array(STILL_GRID)
-    cell_xy = np.clip(cell_xy.astype(int), 0, np.array(STILL_GRID) - 1)
-    slot = frame * (columns * rows) + cell_xy[:, 1] * columns + cell_xy[:, 0]
-    slots = frames * columns * rows
-    seen = np.bincount(slot, minlength=slots)
-    followed = np.bincount(slot[first], minlength=slots)
-    still = np.bincount(slot[first], moved < STILL_PIXELS, minlength=slots)
-    textured = (seen > 0).reshape(frames, -1).sum(axis=1)
-    standing = ((still > 0.5 * followed) & (followed > 0)).reshape(frames, -1).sum(axis=1)
-    share = standing / np.maximum(textured, 1)
-    return np.asarray(share[: frames - lag])
+    cell_xy = np.floor((tracks.xy / np.array(tracks.size) + 0.5) * np.array(STILL_GRID))
+    cell_xy = np.clip(cell_xy.astype(np.intp), 0, np.array(STILL_GRID) - 1)
+    cell = cell_xy[:, 1] * columns + cell_xy[:, 0]
+    limit = STILL_PIXELS * max(tracks.size) / 480
+    starts = np.searchsorted(tracks.frame, np.arange(len(tracks.times) + 1))
+    shares = []
+    for (before, after), shaded, textured in zip(
+        tracks.still_frames, tracks.still, tracks.textured, strict=True
+    ):
+        a = slice(starts[before], starts[before + 1])
+        b = slice(starts[after], starts[after + 1])
+        _, ia, ib = np.intersect1d(tracks.track[a], tracks.track[b], return_indices=True)
+        moved = np.linalg.norm(tracks.xy[a][ia] - tracks.xy[b][ib], axis=1)
+        followed = np.bincount(cell[a][ia], minlength=cells)
+        standing = np.bincount(cell[a][ia], moved < limit, minlength=cells)
+        cornered = np.bincount(cell[a], minlength=cells) > 0
+        still = np.where(followed > 0, standing > 0.5 * followed, shaded)
+        told = cornered | textured
+        shares.append((still & told).sum() / max(told.sum(), 1))
+    return np.array(shares)
 
 
 def still_probability(stillness: FloatArray) -> float:
     """Whether the camera stood still throughout."""
-    level = np.percentile(stillness, 25)
-    return float(1.0 / (1.0 + np.exp(-(level - 0.12) / 0.025)))
+    if not len(stillness):
+        return 0.0
+    level = float(np.percentile(stillness, 25))
+    return float(1.0 / (1.0 + np.exp(-(level - STILL_SHARE) / STILL_SHARPNESS)))
 
 
 def split_windows(times: FloatArray, seconds: float) -> list[tuple[int, int]]:
@@ -225,25 +243,47 @@ def explain_window(tracks, chain, focal, first, last, settings):
     out["rotation"] = adjust(seen, turned, translate=False, zoom=False, scales=coarse, **common)
     out["rotation+zoom"] = adjust(seen, zoomed, translate=False, zoom=True, scales=coarse, **common)
     sane = lambda s: replace(s, focal=float(np.clip(s.focal, 0.7 * focal, 2.0 * focal)))
-    # A zoom is what a dolly looks like to a model without depth: start from it as one.
-    pushed = sane(out["rotation+zoom"])
-    ahead = pushed.rotations[:, :, 2]
-    steps = np.diff(pushed.zooms)[:, None] * ahead[:-1]
-    centers = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
-    pushed = replace(pushed, zooms=np.zeros(len(zooms)), centers=centers)
-    starts = [sane(out["rotation"]), pushed]
-    paths = [adjust(seen, s, translate=True, zoom=False, scales=fine, **common) for s in starts]
+    # Small motion has several near-explanations: a pan is nearly a truck, a zoom nearly a dolly.
+    # Start from each reading of the same pictures and keep the best.
+    paths = [
+        adjust(seen, s, translate=True, zoom=False, scales=fine, **common)
+        for s in (
+            sane(out["rotation"]),
+            as_travel(sane(out["rotation+zoom"]), turns=False),
+            as_travel(sane(out["rotation+zoom"]), turns=True),
+        )
+    ]
     out["rotation+translation"] = min(paths, key=lambda s: s.energy)
     starts = [out["rotation+translation"], sane(out["rotation+zoom"])]
     paths = [adjust(seen, s, translate=True, zoom=True, scales=fine[4:], **common) for s in starts]
     out["all"] = min(paths, key=lambda s: s.energy)
-    explained = {name: out[name].explained for name in MODELS}
+    finest = min(float(np.median(out[m].residual)) for m in MODELS[1:])
+    scale = float(np.clip(SCALE_FACTOR * finest, SCALE_LEAST * unit, 3.0 * unit))
+    weight = seen.weight[seen.track]
+    explained = {m: explained_share(out[m].residual, weight, scale) for m in MODELS}
     best = max(explained[name] for name in MODELS[1:])
     score = np.array([(explained[m] / max(best, 1e-6) - PRICE[m]) / SHARPNESS for m in MODELS[1:]])
     chances = np.exp(score - score.max())
     chances /= chances.sum()
     paths = {m: full_rate(out[m], chosen, first, last, chain, tracks, focal) for m in MODELS[1:]}
     return paths, chances, explained
+
+
+def as_travel(solution: Solution, *, turns: bool) -> Solution:
+    """The path that moves the picture alike by travelling: zooms (and pans, tilts) as moves."""
+    steps = np.zeros((len(solution.zooms), 3))
+    steps[1:, 2] = np.diff(solution.zooms)
+    rotations = solution.rotations
+    if turns:
+        turned = log(np.swapaxes(rotations[:-1], 1, 2) @ rotations[1:])
+        steps[1:, 0], steps[1:, 1] = turned[:, 1], -turned[:, 0]
+        rolls = np.zeros((len(steps), 3))
+        rolls[1:, 2] = np.cumsum(turned[:, 2])
+        rotations = exp(rolls)
+    centers = np.cumsum(np.einsum("nij,nj->ni", rotations, steps), axis=0)
+    return replace(
+        solution, rotations=rotations, centers=centers, zooms=np.zeros(len(steps))
+    )
 
 
 def keyframes(chain, first, last, count, focal):
@@ -285,7 +325,14 @@ def observations(tracks: Tracks, chosen: IntArray, limit: int) -> Observations:
     rest = np.ones(len(frame), dtype=bool)
     rest[anchor] = False
     return Observations(
-        frame[rest], track[rest], xy[rest], frame[anchor], xy[anchor], np.ones(len(good)), len(chosen)
+        frame[rest],
+        track[rest],
+        xy[rest],
+        frame[anchor],
+        xy[anchor],
+        1.0 + GROUND * xy[anchor, 1] / (0.5 * tracks.size[1]),
+        np.ones(len(good)),
+        len(chosen),
     )
 
 
@@ -306,7 +353,9 @@ def full_rate(solution, chosen, first, last, chain, tracks, focal):
     if moved:
         own = np.concatenate([[0.0], np.cumsum(chain[first:last, 3])])
         log_focal += own - np.interp(frames, chosen, own[chosen - first])
-    centers = np.stack([np.interp(frames, chosen, solution.centers[:, a]) for a in range(3)], axis=1)
+    centers = np.stack(
+        [np.interp(frames, chosen, solution.centers[:, a]) for a in range(3)], axis=1
+    )
     sigmas = np.stack([np.interp(frames, chosen, solution.sigmas[:, a]) for a in range(7)], axis=1)
     gain = focal / np.exp(log_focal)
     for k, (a, b) in enumerate(zip(chosen[:-1], chosen[1:], strict=True)):

@@ -1,5 +1,6 @@
 """Point tracks through a shot: corners on a grid, followed by pyramidal Lucas-Kanade."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -7,38 +8,56 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
+from dollygrip.runners.estimators.stillness import (
+    GRID as STILL_GRID,
+)
+from dollygrip.runners.estimators.stillness import (
+    FloatImage,
+    small_picture,
+    still_cells,
+)
 from dollygrip.runners.video import Frame
 
 GrayImage = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float32]
 
-# One corner a cell, cells this many to the long side: spread counts more than number, because
-# a detailed subject must not outvote a plain background.
+# One corner a cell, this many cells to the long side: spread counts more than number, because a
+# detailed subject must not outvote a plain background.
 GRID = 26
+# Points that drift together are thinned to this many a cell, the oldest first.
+CROWD = 2
 # Window and pyramid of Lucas-Kanade: 15 px over 5 levels follows moves of about a fifth of a
 # 480 px picture between two frames.
 WINDOW = 15
 LEVELS = 4
 # A point that does not come back to where it started within this many pixels is lost.
 ROUND_TRIP = 0.7
-# Weakest corner worth following: smaller eigenvalue of the structure tensor (5x5 block, Sobel,
-# unit of grey levels squared as cv2.cornerMinEigenVal scales them) against the sensor's noise.
+# Weakest corner worth following: smaller eigenvalue of the structure tensor as
+# cv2.cornerMinEigenVal scales it, a little above the noise of a sensor.
 CORNER_FLOOR = 2e-5
+BORDER = 3
+
+# Stillness compares pictures this many seconds apart, this often.
+STILL_SECONDS = 1.0
+STILL_EVERY = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """Where points of the scene were seen; observations sorted by frame, then track.
+    """Where points of the scene were seen, and which cells of the picture stood still.
 
     Attributes:
         times: (F,) seconds of the frames.
         size: (width, height) in pixels.
-        frame: (K,) frame number of each observation.
-        track: (K,) track number of each observation, 0 to T - 1.
+        frame: (K,) frame number of each observation, increasing.
+        track: (K,) track number of each observation.
         xy: (K, 2) pixels from the picture's centre, x right, y down.
         texture: (F,) share of grid cells that hold a corner.
         brightness: (F,) mean grey level.
-        change: (F,) mean absolute grey difference from the frame before; 0 for the first.
+        still_frames: (C, 2) frame numbers of the pictures compared, about a second apart.
+        still: (C, cells) cells of ``stillness.GRID`` that did not move in between.
+        textured: (C, cells) cells that could have told.
     """
 
     times: FloatArray
@@ -48,21 +67,26 @@ class Tracks:
     xy: FloatArray
     texture: FloatArray
     brightness: FloatArray
-    change: FloatArray
+    still_frames: IntArray
+    still: BoolArray
+    textured: BoolArray
 
 
 def track_points(frames: Iterable[Frame]) -> Tracks:
     """Follow corners through the frames of one shot.
 
     Args:
-        frames: Grey pictures of one size, in order; read once, one kept at a time.
+        frames: Grey pictures of one size, in order; read once, one kept at a time (and a second
+            of small ones).
 
     Returns:
         The tracks; no frames give empty arrays.
     """
     times: list[float] = []
-    stats: list[tuple[float, float, float]] = []
-    chunks: list[tuple[IntArray, npt.NDArray[np.float32]]] = []
+    texture: list[float] = []
+    brightness: list[float] = []
+    seen: list[tuple[IntArray, Points]] = []
+    stillness = _Stillness()
     previous: GrayImage | None = None
     points = np.zeros((0, 2), np.float32)
     ids = np.zeros(0, np.intp)
@@ -71,78 +95,137 @@ def track_points(frames: Iterable[Frame]) -> Tracks:
     for frame in frames:
         image = frame.image
         size = (image.shape[1], image.shape[0])
-        change = 0.0
         if previous is not None:
-            change = float(cv2.absdiff(image, previous).mean())
-            points, kept = _follow(previous, image, points, size)
+            points, kept = _follow(previous, image, points)
             ids = ids[kept]
-        fresh, share = _new_corners(image, points)
-        points = np.concatenate([points, fresh])
-        ids = np.concatenate([ids, np.arange(issued, issued + len(fresh))])
+        alone = _thin(points, size)
+        fresh, share = _new_corners(image, points[alone])
+        points = np.concatenate([points[alone], fresh])
+        ids = np.concatenate([ids[alone], np.arange(issued, issued + len(fresh))])
         issued += len(fresh)
+        stillness.add(frame.time, image)
         times.append(frame.time)
-        stats.append((share, float(image.mean()), change))
-        chunks.append((ids, points))
+        texture.append(share)
+        brightness.append(float(image.mean()))
+        seen.append((ids, points))
         previous = image
 
-    table = np.array(stats, dtype=np.float64).reshape(-1, 3)
+    stillness.finish()
     center = (np.array(size, dtype=np.float64) - 1.0) / 2.0
+    cells = STILL_GRID[0] * STILL_GRID[1]
     return Tracks(
         times=np.array(times, dtype=np.float64),
         size=size,
-        frame=np.repeat(np.arange(len(chunks)), [len(i) for i, _ in chunks]),
-        track=np.concatenate([i for i, _ in chunks]) if chunks else np.zeros(0, np.intp),
-        xy=np.concatenate([p for _, p in chunks]).astype(np.float64) - center
-        if chunks
-        else np.zeros((0, 2)),
-        texture=table[:, 0],
-        brightness=table[:, 1],
-        change=table[:, 2],
+        frame=np.repeat(np.arange(len(seen)), [len(i) for i, _ in seen]),
+        track=np.concatenate([np.zeros(0, np.intp), *(i for i, _ in seen)]),
+        xy=np.concatenate([np.zeros((0, 2)), *(p.astype(np.float64) - center for _, p in seen)]),
+        texture=np.array(texture, dtype=np.float64),
+        brightness=np.array(brightness, dtype=np.float64),
+        still_frames=np.array(stillness.frames, dtype=np.intp).reshape(-1, 2),
+        still=np.array(stillness.still, dtype=np.bool_).reshape(-1, cells),
+        textured=np.array(stillness.textured, dtype=np.bool_).reshape(-1, cells),
     )
 
 
-def _follow(before, after, points, size):
+class _Stillness:
+    """Compares each small picture with the one about a second before, now and then."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, int]] = []
+        self.still: list[BoolArray] = []
+        self.textured: list[BoolArray] = []
+        self._waiting: deque[tuple[int, float, FloatImage]] = deque()
+        self._count = 0
+        self._last = -np.inf
+
+    def add(self, time: float, image: GrayImage) -> None:
+        now = (self._count, time, small_picture(image))
+        self._count += 1
+        self._waiting.append(now)
+        # The oldest picture that is not older than it need be.
+        while len(self._waiting) > 1 and time - self._waiting[1][1] >= STILL_SECONDS:
+            self._waiting.popleft()
+        due = time - self._last >= STILL_EVERY
+        if due and time - self._waiting[0][1] >= STILL_SECONDS:
+            self._last = time
+            self._compare(self._waiting[0], now)
+
+    def finish(self) -> None:
+        """A shot under a second is compared from end to end."""
+        if not self.frames and len(self._waiting) > 1:
+            self._compare(self._waiting[0], self._waiting[-1])
+
+    def _compare(
+        self, before: tuple[int, float, FloatImage], after: tuple[int, float, FloatImage]
+    ) -> None:
+        still, textured = still_cells(before[2], after[2])
+        self.frames.append((before[0], after[0]))
+        self.still.append(still)
+        self.textured.append(textured)
+
+
+def _follow(before: GrayImage, after: GrayImage, points: Points) -> tuple[Points, BoolArray]:
+    """Where the points went, and which of the old ones are among them."""
     if not len(points):
         return points, np.zeros(0, np.bool_)
-    options = {
-        "winSize": (WINDOW, WINDOW),
-        "maxLevel": LEVELS,
-        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
-        "minEigThreshold": CORNER_FLOOR,
-    }
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **options)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **options)
-    gap = np.abs(back - points).max(axis=1)
-    inside = (there > 2).all(axis=1) & (there < np.array(size, np.float32) - 3).all(axis=1)
-    kept = (found.ravel() > 0) & (returned.ravel() > 0) & (gap < ROUND_TRIP) & inside
+
+    def flow(source: GrayImage, target: GrayImage, at: Points) -> tuple[Points, BoolArray]:
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(
+            source,
+            target,
+            at,
+            np.empty_like(at),
+            winSize=(WINDOW, WINDOW),
+            maxLevel=LEVELS,
+            criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+            minEigThreshold=CORNER_FLOOR,
+        )
+        return np.asarray(moved, np.float32), np.asarray(found).ravel() > 0
+
+    there, found = flow(before, after, points)
+    back, returned = flow(after, before, there)
+    height, width = after.shape
+    inside = (there >= BORDER).all(axis=1) & (
+        there <= np.array([width - 1 - BORDER, height - 1 - BORDER])
+    ).all(axis=1)
+    kept = found & returned & (np.abs(back - points).max(axis=1) < ROUND_TRIP) & inside
     return there[kept], kept
 
 
-def _new_corners(image, points):
-    """Strongest corner of each grid cell that has no point yet, and the share of cells with one."""
+def _cell_of(points: Points, size: tuple[int, int]) -> tuple[IntArray, int, int, int]:
+    """Cell number of each point; columns, rows and width of a cell."""
+    cell = max(8, -(-max(size) // GRID))
+    columns, rows = max(1, size[0] // cell), max(1, size[1] // cell)
+    column = np.clip((points[:, 0] // cell).astype(np.intp), 0, columns - 1)
+    row = np.clip((points[:, 1] // cell).astype(np.intp), 0, rows - 1)
+    return row * columns + column, columns, rows, cell
+
+
+def _thin(points: Points, size: tuple[int, int]) -> BoolArray:
+    """Keep the oldest points of each crowded cell; points are ordered by age."""
+    slot, *_ = _cell_of(points, size)
+    order = np.argsort(slot, kind="stable")
+    ordered = slot[order]
+    rank = np.arange(len(slot)) - np.searchsorted(ordered, ordered)
+    keep = np.zeros(len(points), np.bool_)
+    keep[order] = rank < CROWD
+    return keep
+
+
+def _new_corners(image: GrayImage, points: Points) -> tuple[Points, float]:
+    """Strongest corner of each cell that has no point, and the share of cells with a corner."""
     height, width = image.shape
-    cell = max(8, -(-max(width, height) // GRID))
-    strength = cv2.cornerMinEigenVal(image, 5)
-    rows, columns = height // cell, width // cell
-    if rows == 0 or columns == 0:
+    taken, columns, rows, cell = _cell_of(points, (width, height))
+    if rows * cell > height or columns * cell > width:
         return np.zeros((0, 2), np.float32), 0.0
-    top, left = (height - rows * cell) // 2, (width - columns * cell) // 2
-    blocks = (
-        strength[top : top + rows * cell, left : left + columns * cell]
-        .reshape(rows, cell, columns, cell)
-        .swapaxes(1, 2)
-        .reshape(rows * columns, cell * cell)
-    )
+    strength = cv2.cornerMinEigenVal(image, 5)[: rows * cell, : columns * cell]
+    blocks = strength.reshape(rows, cell, columns, cell).swapaxes(1, 2).reshape(-1, cell * cell)
     best = blocks.argmax(axis=1)
-    value = blocks[np.arange(len(blocks)), best]
-    good = value > CORNER_FLOOR
+    number = np.arange(len(blocks))
+    good = blocks[number, best] > CORNER_FLOOR
     share = float(good.mean())
-    y = top + (np.arange(len(blocks)) // columns) * cell + best // cell
-    x = left + (np.arange(len(blocks)) % columns) * cell + best % cell
-    border = 3
-    good &= (x >= border) & (y >= border) & (x < width - border) & (y < height - border)
-    if len(points):
-        row = ((points[:, 1] - top) // cell).astype(int).clip(0, rows - 1)
-        column = ((points[:, 0] - left) // cell).astype(int).clip(0, columns - 1)
-        good[row * columns + column] = False
+    x = (number % columns) * cell + best % cell
+    y = (number // columns) * cell + best // cell
+    good &= (x >= BORDER) & (y >= BORDER) & (x < width - BORDER) & (y < height - BORDER)
+    good[taken] = False
     return np.stack([x[good], y[good]], axis=1).astype(np.float32), share
