@@ -1,6 +1,6 @@
 """Rendered clips with exact camera motion: pictures of a scene along a trajectory.
 
-Every panel is warped by its own homography and painted far to near, at twice the size, then
+Every panel is warped by its own homography and painted near to far, at twice the size, then
 halved; textures come from halved copies, so that nothing flickers.
 """
 
@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from dollygrip.classifiers.labels import PRIMITIVES
-from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray
 from dollygrip.geometry.rotations import exp, log
 from dollygrip.geometry.synthetic import Motion, Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
@@ -69,6 +70,15 @@ class _Camera:
     center: FloatArray
     intrinsics: FloatArray
     size: tuple[int, int]
+
+    @cached_property
+    def planes(self) -> FloatArray:
+        """(5, 4) normal and offset, in camera axes: what is in view is on their positive side."""
+        # A hair wider than the picture, so that the clip edges are never seen.
+        x, y = 1.02 * np.array(self.size) / (2 * self.intrinsics[0, 0])
+        return np.array(
+            [[0, 0, 1, -_NEAR], [1, 0, x, 0], [-1, 0, x, 0], [0, 1, y, 0], [0, -1, y, 0]], float
+        )
 
 
 def render(trajectory: Trajectory, scene: Scene, look: Look | None = None) -> Iterator[Image]:
@@ -153,15 +163,19 @@ def _drawn(trajectory: Trajectory, scene: Scene, look: Look, time: float) -> Ima
     margin = 1.0 + 1.6 * look.barrel
     camera = _camera(trajectory, time, _OVERSAMPLING, margin)
     width, height = camera.size
-    canvas = np.zeros((height, width, 3), np.uint8)
-    things = [panel for panel in scene.panels if not panel.shell]
+    canvas = np.zeros((height, width, 4), np.uint8)
+    bare = np.full((height, width), 255, np.uint8)
+    panels = [scene.panels[i] for i in np.flatnonzero(_in_view(scene.corners, camera))]
+    things = [panel for panel in panels if not panel.shell]
     things += [actor.panel(time, camera.center) for actor in scene.actors]
     things.sort(key=lambda panel: -_distance(panel, camera))
-    for panel in (*(panel for panel in scene.panels if panel.shell), *things):
-        _paint(canvas, panel, camera)
+    # The nearest first: what is hidden behind it need not be painted at all.
+    for panel in reversed([*(panel for panel in panels if panel.shell), *things]):
+        _paint(canvas, bare, panel, camera)
     if look.barrel:
         canvas = _through_lens(canvas, camera, trajectory.size, look.barrel)
-    return np.asarray(cv2.resize(canvas, trajectory.size, interpolation=cv2.INTER_AREA))
+    halved = cv2.resize(canvas, trajectory.size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(halved, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _distance(panel: Panel, camera: _Camera) -> float:
@@ -169,49 +183,57 @@ def _distance(panel: Panel, camera: _Camera) -> float:
     return float((middle - camera.center) @ camera.rotation[:, 2])
 
 
-def _paint(canvas: Image, panel: Panel, camera: _Camera) -> None:
-    """Warp a panel onto the canvas, over what is there."""
+def _paint(canvas: Image, bare: Image, panel: Panel, camera: _Camera) -> None:
+    """Warp a panel onto the canvas where it is still bare (255), and mark what it covers (0)."""
+    axes = np.stack([panel.right, panel.down, panel.origin - camera.center], axis=1)
+    # Closed things show only their front; cut-outs and the hull are seen from either side.
+    cut_out = panel.texture.shape[2] == 4
+    if not (panel.shell or cut_out) and np.linalg.det(axes) < 0:
+        return
     corners = (panel.corners - camera.center) @ camera.rotation
     width, height = camera.size
     focal = camera.intrinsics[0, 0]
-    visible = _clipped(corners, width / (2 * focal), height / (2 * focal))
+    visible = _clipped(corners, camera.planes)
     if len(visible) < 3:
         return
     outline = visible[:, :2] / visible[:, 2:] * focal + np.array([width / 2, height / 2])
-    area = cv2.contourArea(outline.astype(np.float32), oriented=True)
-    # Closed things show only their front; cut-outs and the hull are seen from either side.
-    closed = not panel.shell and panel.texture.shape[2] == 3
-    if abs(area) < 0.5 or (closed and area < 0):
+    area = cv2.contourArea(outline.astype(np.float32))
+    if area < 0.5:
         return
     x0, y0 = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0).tolist()
     x1, y1 = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, camera.size).tolist()
     if x1 <= x0 or y1 <= y0:
         return
 
-    axes = np.stack([panel.right, panel.down, panel.origin - camera.center], axis=1)
-    picture_from_panel = camera.intrinsics @ camera.rotation.T @ axes
-    texture = panel.mipmaps[_level(panel, picture_from_panel, outline, abs(area))]
-    rows, columns = texture.shape[:2]
-    # Pixel centres are at halves, on either side.
-    panel_from_texel = np.array(
-        [[1 / columns, 0, 0.5 / columns], [0, 1 / rows, 0.5 / rows], [0, 0, 1]]
-    )
-    window = np.array([[1, 0, -0.5 - x0], [0, 1, -0.5 - y0], [0, 0, 1.0]])
-    homography = window @ picture_from_panel @ panel_from_texel
-    if abs(np.linalg.det(homography)) < 1e-12:
-        return
-    warped = cv2.warpPerspective(
-        texture, homography, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     shifted = np.round((outline - np.array([x0, y0]) - 0.5) * 16).astype(np.int32)
     cv2.fillConvexPoly(mask, shifted, 255, shift=4)
-    if texture.shape[2] == 4:
+    mask &= bare[y0:y1, x0:x1]
+    left, top, columns, rows = cv2.boundingRect(mask)
+    if columns == 0:
+        return
+    mask = mask[top : top + rows, left : left + columns]
+    x0, y0 = x0 + left, y0 + top
+    window = slice(y0, y0 + rows), slice(x0, x0 + columns)
+
+    picture_from_panel = camera.intrinsics @ camera.rotation.T @ axes
+    texture = panel.mipmaps[_level(panel, picture_from_panel, outline, area)]
+    tall, wide = texture.shape[:2]
+    # Pixel centres are at halves, on either side.
+    panel_from_texel = np.array([[1 / wide, 0, 0.5 / wide], [0, 1 / tall, 0.5 / tall], [0, 0, 1]])
+    window_from_picture = np.array([[1, 0, -0.5 - x0], [0, 1, -0.5 - y0], [0, 0, 1.0]])
+    homography = window_from_picture @ picture_from_panel @ panel_from_texel
+    if abs(np.linalg.det(homography)) < 1e-12:
+        return
+    warped = cv2.warpPerspective(
+        texture, homography, (columns, rows), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    if cut_out:
         # Hard edges are enough: halving the canvas softens them.
-        mask[warped[..., 3] < 128] = 0
-        warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
-    cv2.copyTo(warped, mask, canvas[y0:y1, x0:x1])
+        mask &= cv2.compare(cv2.extractChannel(warped, 3), 127, cv2.CMP_GT)
+    cv2.copyTo(warped, mask, canvas[window])
+    bare[window] &= ~mask
 
 
 def _level(panel: Panel, picture_from_panel: FloatArray, outline: FloatArray, area: float) -> int:
@@ -225,16 +247,16 @@ def _level(panel: Panel, picture_from_panel: FloatArray, outline: FloatArray, ar
     return int(min(level, len(panel.mipmaps) - 1))
 
 
-def _clipped(corners: FloatArray, half_width: float, half_height: float) -> FloatArray:
-    """The part of a polygon (N, 3) in camera axes that is in view."""
-    # A hair wider than the picture, so that the clip edges are never seen.
-    x, y = 1.02 * half_width, 1.02 * half_height
-    planes = np.array(
-        [[0, 0, 1, -_NEAR], [1, 0, x, 0], [-1, 0, x, 0], [0, 1, y, 0], [0, -1, y, 0]], float
-    )
+def _in_view(corners: FloatArray, camera: _Camera) -> BoolArray:
+    """(P,) False for polygons (P, 4, 3) that are out of view for certain."""
+    in_camera = (corners - camera.center) @ camera.rotation
+    sides = in_camera @ camera.planes[:, :3].T + camera.planes[:, 3]
+    return ~(sides < 0).all(axis=1).any(axis=1)
+
+
+def _clipped(corners: FloatArray, planes: FloatArray) -> FloatArray:
+    """The part of a polygon (N, 3) on the positive side of all planes (M, 4)."""
     sides = corners @ planes[:, :3].T + planes[:, 3]
-    if (sides < 0).all(axis=0).any():
-        return np.empty((0, 3))
     polygon = corners
     for plane in planes[(sides < 0).any(axis=0)]:
         side = polygon @ plane[:3] + plane[3]
@@ -285,11 +307,11 @@ class _Finish:
         gain *= max(0.1, 1.0 + look.flicker * rng.normal())
         if look.rain:
             light = self._rained(light)
-        light = light * gain * self.shade
+        light = light * (np.float32(gain) * self.shade)
         if look.noise:
             grain = rng.standard_normal(light.shape[:2], dtype=np.float32)
-            light = light + look.noise * grain[..., None]
-        picture = np.clip(light, 0, 255).astype(np.uint8)
+            light += look.noise * grain[..., None]
+        picture = np.clip(light, 0, 255, out=light).astype(np.uint8)
         if self.outside is not None:
             picture[self.outside] = 6
         height = len(picture)
@@ -341,12 +363,12 @@ def make_samples(folder: Path) -> list[tuple[Path, tuple[str, ...]]]:
         ("pan_right", "street", (Move("pan_right", 20.0, eased=True),), (), ("pan_right",)),
         ("tilt_up", "room", (Move("tilt_up", 12.0, eased=True),), (), ("tilt_up",)),
         ("dolly_in", "street", (Move("dolly_in", 0.5),), (), ("dolly_in",)),
-        ("truck_left", "nature", (Move("truck_left", 0.35),), (), ("truck_left",)),
+        ("truck_left", "room", (Move("truck_left", 0.35),), (), ("truck_left",)),
         ("zoom_in", "room", (Move("zoom_in", 0.4),), (), ("zoom_in",)),
         ("static_subject", "room", (), (walker,), ("static",)),
         (
             "pan_left_then_tilt_up",
-            "landscape",
+            "street",
             (
                 Move("pan_left", 16.0, end=1.9, eased=True),
                 Move("tilt_up", 10.0, start=2.0, eased=True),
@@ -357,11 +379,12 @@ def make_samples(folder: Path) -> list[tuple[Path, tuple[str, ...]]]:
         ("handheld", "room", (Shake(0.6, 0.005, seed=4),), (), ("shaky",)),
     )
     folder.mkdir(parents=True, exist_ok=True)
+    worlds = {world: scene(world, seed=7) for world in {world for _, world, *_ in clips}}
     samples = []
     for name, world, moves, actors, labels in clips:
         path = folder / f"{name}.mp4"
         trajectory = camera_path(moves, duration=3.6)
-        view = scene(world, seed=7).with_actors(*actors)
+        view = worlds[world].with_actors(*actors)
         write_video(path, render(trajectory, view, Look(noise=1.5)), trajectory.times)
         samples.append((path, labels))
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ from the origin along +z, is 1.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -31,7 +32,7 @@ class Panel:
         down: (3,) its left edge.
         texture: (H, W, 3) RGB, or (H, W, 4) with coverage.
         shell: Part of the world's outermost hull, behind everything else.
-        mipmaps: Halved copies of the texture, filled in by itself.
+        mipmaps: The texture and halved copies of it, all with coverage, filled in by themselves.
     """
 
     origin: FloatArray
@@ -45,7 +46,10 @@ class Panel:
         """Make the halved copies, once: a texture is drawn many times."""
         if self.mipmaps:
             return
-        levels = [self.texture]
+        # OpenCV warps four channels twice as fast as three.
+        opaque = self.texture.shape[2] == 3
+        whole = cv2.cvtColor(self.texture, cv2.COLOR_RGB2RGBA) if opaque else self.texture
+        levels = [np.asarray(whole, np.uint8)]
         while min(levels[-1].shape[:2]) > 8:
             height, width = levels[-1].shape[:2]
             half = (max(1, width // 2), max(1, height // 2))
@@ -117,6 +121,11 @@ class Scene:
     floor: float
     actors: tuple[Actor, ...] = ()
 
+    @cached_property
+    def corners(self) -> FloatArray:
+        """(P, 4, 3) around each panel."""
+        return np.stack([panel.corners for panel in self.panels])
+
     def with_actors(self, *actors: Actor) -> "Scene":
         """The same world with these subjects."""
         return replace(self, actors=actors)
@@ -166,8 +175,11 @@ def _color(rng: np.random.Generator, low: int = 30, high: int = 225) -> Color:
 def _near(rng: np.random.Generator, color: Color, spread: int) -> Color:
     """The colour, lighter or darker, a little off its hue."""
     light = rng.integers(-spread, spread + 1)
-    red, green, blue = np.clip(np.array(color) + light + rng.integers(-9, 10, 3), 0, 255)
-    return int(red), int(green), int(blue)
+    hue = rng.integers(-9, 10, 3).tolist()
+    red, green, blue = (
+        min(max(c + int(light) + h, 0), 255) for c, h in zip(color, hue, strict=True)
+    )
+    return red, green, blue
 
 
 def _plaster(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
@@ -303,8 +315,9 @@ def _hills(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
         haze = 0.7 - 0.13 * ridge
         tone = _tone(*_near(rng, (62, 84, 58), 14)) * (1 - haze)
         tone += _tone(170, 185, 200) * haze
-        slope = _bytes(tone + (35.0 + 12.0 * ridge) * np.roll(wood, 97 * ridge, axis=1))
-        np.copyto(picture, slope, where=(row >= tops)[..., None])
+        top = tops.min()
+        slope = _bytes(tone + (35.0 + 12.0 * ridge) * np.roll(wood[top:], 97 * ridge, axis=1))
+        np.copyto(picture[top:], slope, where=(row[top:] >= tops)[..., None])
         for _ in range(width // 24):
             x = int(rng.uniform(0, width - 12))
             y = int(tops[x] + rng.uniform(0.005, 0.1) * height)

@@ -9,7 +9,7 @@ import pytest
 from dollygrip.geometry.synthetic import SIGNED_AXES, Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.rendering import Look, make_samples, render, write_video
-from dollygrip.runners.scenery import WORLDS, Scene, car, depths, person, scene
+from dollygrip.runners.scenery import WORLDS, Panel, Scene, car, depths, person, scene
 
 SIZE = (320, 180)
 
@@ -272,6 +272,26 @@ def test_a_shaken_camera_shakes_the_picture(worlds):
     frames = list(render(path, worlds("flat")))
     moved = [np.median(np.subtract(*tracked(frames[0], frame)), axis=0) for frame in frames[1:]]
     assert 1.0 < np.abs(moved).max() < 30.0
+
+
+def test_near_things_hide_far_ones_and_cut_outs_show_what_is_behind_them():
+    """Walls of plain colours: the hull, a pane whose right half is a hole, and a small card."""
+
+    def wall(grey: int, depth: float, half: float, shell: bool = False, hole: bool = False):
+        texture = np.full((64, 64, 4 if hole else 3), grey, np.uint8)
+        if hole:
+            texture[..., 3] = 255
+            texture[:, 32:, 3] = 0
+        origin = np.array([-half, -half, depth])
+        edge = 2.0 * half
+        return Panel(origin, np.array([edge, 0, 0]), np.array([0, edge, 0]), texture, shell)
+
+    panels = (wall(150, 1.0, 0.4, hole=True), wall(90, 2.0, 0.1), wall(30, 4.0, 9.0, shell=True))
+    path = camera_path((), duration=0.5, rate=4.0, size=(160, 160), focal=160.0)
+    picture = next(render(path, Scene("walls", panels, 1.0)))
+    assert picture[20:140, 20:76].min() == picture[20:140, 20:76].max() == 150
+    assert picture[75:85, 82:86].min() == picture[75:85, 82:86].max() == 90
+    assert picture[20:140, 92:140].min() == picture[20:140, 92:140].max() == 30
 
 
 @pytest.mark.slow
