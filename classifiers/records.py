@@ -7,6 +7,9 @@ from dollygrip.classifiers.reliability import Failure, Reason
 
 SCHEMA_VERSION = 1
 
+# Clips are ranked by their scores; coarser ones would tie.
+_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -30,7 +33,7 @@ class Segment:
             "motion": self.motion,
             "start": round(self.start, 3),
             "end": round(self.end, 3),
-            "score": round(self.score, 4),
+            "score": round(self.score, _DIGITS),
         }
 
 
@@ -72,11 +75,11 @@ class ShotLabels:
             "start": round(self.start, 3),
             "end": round(self.end, 3),
             "labels": list(self.labels),
-            "scores": {name: round(score, 4) for name, score in self.scores.items()},
+            "scores": {name: round(score, _DIGITS) for name, score in self.scores.items()},
             "segments": [segment.to_dict() for segment in self.segments],
             "ambiguous": [list(pair) for pair in self.ambiguous],
             "failure": None if self.failure is None else _reason_dict(self.failure),
-            "trust": round(self.trust, 4),
+            "trust": round(self.trust, _DIGITS),
             "doubts": [_reason_dict(doubt) for doubt in self.doubts],
             "attributes": self.attributes,
             "caption": self.caption,

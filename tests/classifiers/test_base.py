@@ -95,3 +95,9 @@ def test_a_clip_record_survives_json(shot):
     clip = ClipLabels("a", "a.mp4", combine(shots), shots, {"estimator": "flow"})
     told = json.loads(json.dumps(clip.to_dict(), allow_nan=False))
     assert ClipLabels.from_dict(told).to_dict() == clip.to_dict()
+
+
+def test_records_tell_scores_apart_that_rank_clips():
+    close = ShotLabels(0.0, 1.0, scores={"pan_right": 0.999991, "roll_cw": 0.999992})
+    scores = close.to_dict()["scores"]
+    assert scores["pan_right"] < scores["roll_cw"] < 1.0
