@@ -231,7 +231,8 @@ def _paint(canvas: Image, bare: Image, panel: Panel, camera: _Camera) -> None:
     )  # fmt: skip
     if cut_out:
         # Hard edges are enough: halving the canvas softens them.
-        mask &= cv2.compare(cv2.extractChannel(warped, 3), 127, cv2.CMP_GT)
+        _, cover = cv2.threshold(warped[..., 3], 127, 255, cv2.THRESH_BINARY)
+        mask &= cover.astype(np.uint8)
     cv2.copyTo(warped, mask, canvas[window])
     bare[window] &= ~mask
 
@@ -250,8 +251,8 @@ def _level(panel: Panel, picture_from_panel: FloatArray, outline: FloatArray, ar
 def _in_view(corners: FloatArray, camera: _Camera) -> BoolArray:
     """(P,) False for polygons (P, 4, 3) that are out of view for certain."""
     in_camera = (corners - camera.center) @ camera.rotation
-    sides = in_camera @ camera.planes[:, :3].T + camera.planes[:, 3]
-    return ~(sides < 0).all(axis=1).any(axis=1)
+    sides: FloatArray = in_camera @ camera.planes[:, :3].T + camera.planes[:, 3]
+    return np.asarray(np.all(np.any(sides >= 0, axis=1), axis=1))
 
 
 def _clipped(corners: FloatArray, planes: FloatArray) -> FloatArray:
