@@ -5,19 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.normalize import camera_motion
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
-from dollygrip.geometry.smoothing import smooth
 from dollygrip.geometry.trajectory import Trajectory
 
 # Roll, dolly and zoom move a point in proportion to its distance from the middle of the
 # picture; over a picture that distance is about a quarter of the long side.
 MEAN_RADIUS = 0.25
 
-# Tremor and footsteps swing the picture twice a second or more, so shake is what a window this
-# many seconds wide smooths away; a shot shorter than two swings does not show any.
-_SHAKE_WINDOW = 0.12
-_TWO_SWINGS = 1.0
+# A picture that swings alike along both sides is half of the time within this share of its root
+# mean square distance from where it should be.
+_MEDIAN_OF_RMS = float(np.sqrt(np.log(2.0)))
 
 TRANSLATIONS = np.array([axis in ("truck", "pedestal", "dolly") for axis in AXES])
 
@@ -97,7 +94,7 @@ def visible_motion(trajectory: Trajectory) -> VisibleMotion:
         rates=rates,
         position=_integral(profile, rates),
         sigmas=profile.sigmas * units,
-        shake=_shake(trajectory, units),
+        shake=_MEDIAN_OF_RMS * float(np.linalg.norm(profile.shake * units)),
         units=units,
     )
 
@@ -105,18 +102,3 @@ def visible_motion(trajectory: Trajectory) -> VisibleMotion:
 def _integral(profile: MotionProfile, rates: FloatArray) -> FloatArray:
     steps = 0.5 * (rates[1:] + rates[:-1]) * np.diff(profile.times)[:, None]
     return np.concatenate([np.zeros((1, len(AXES))), np.cumsum(steps, axis=0)])
-
-
-def _shake(trajectory: Trajectory, units: FloatArray) -> float:
-    """Median distance of the picture from its smoothed path.
-
-    A move that starts or stops at once, or swings slowly, leaves a residue in one smoothing. The
-    residue of the residue has lost it, and the median leaves out the moments of a start.
-    """
-    motion = camera_motion(trajectory)
-    if motion.times[-1] - motion.times[0] < _TWO_SWINGS:
-        return 0.0
-    residue = motion.position * units
-    for _ in range(2):
-        residue = residue - smooth(motion.times, residue, _SHAKE_WINDOW)
-    return float(np.median(np.linalg.norm(residue, axis=1)))

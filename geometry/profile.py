@@ -1,7 +1,7 @@
 """The motion profile: seven signed rates over time, in the moving camera's own axes.
 
 The rates are those of the *intended* move; hand shake is split off by smoothing
-(:mod:`dollygrip.geometry.smoothing`) and kept as one number per axis.
+(:mod:`dollygrip.geometry.smoothing`) and kept as one number an axis.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, read_only
-from dollygrip.geometry.normalize import camera_motion
+from dollygrip.geometry.normalize import CameraMotion, camera_motion
 from dollygrip.geometry.smoothing import smooth
 from dollygrip.geometry.trajectory import Trajectory
 
 AXES = ("pan", "tilt", "roll", "truck", "pedestal", "dolly", "zoom")
 """Positive = right, up, clockwise, right, up, in, in."""
+
+# Tremor and footsteps swing the camera twice a second or more, so shake is what a window this
+# many seconds wide smooths away; a shot shorter than two swings does not show any.
+_SHAKE_WINDOW = 0.12
+_TWO_SWINGS = 1.0
+# The median distance from the middle of a normal distribution, in its standard deviations.
+_MEDIAN_DISTANCE = 0.6745
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +38,8 @@ class MotionProfile:
         net: (7,) integral of ``rates``: what the shot adds up to, in the moving camera's axes.
         net_first: (7,) the same, translation in the first camera's axes.
         path: (7,) integral of the absolute rates.
-        shake: (7,) root mean square distance from the intended path.
+        shake: (7,) standard deviation of what swings about the path twice a second or more; the
+            corners of a move that starts or stops at once do not count.
         field_of_view_deg: Horizontal and vertical, at the median focal length.
     """
 
@@ -99,6 +107,20 @@ def motion_profile(trajectory: Trajectory) -> MotionProfile:
         net=intended[-1] - intended[0],
         net_first=motion.net_first,
         path=np.abs(steps).sum(axis=0),
-        shake=np.sqrt(np.mean((motion.position - intended) ** 2, axis=0)),
+        shake=_shake(motion),
         field_of_view_deg=trajectory.field_of_view_deg,
     )
+
+
+def _shake(motion: CameraMotion) -> FloatArray:
+    """(7,) robust standard deviation of the shake.
+
+    A move that starts or stops at once, or swings slowly, leaves a residue in one smoothing. The
+    residue of the residue has lost it, and the median leaves out the moments of a start.
+    """
+    if motion.times[-1] - motion.times[0] < _TWO_SWINGS:
+        return np.zeros(len(AXES))
+    residue = motion.position
+    for _ in range(2):
+        residue = residue - smooth(motion.times, residue, _SHAKE_WINDOW)
+    return np.asarray(np.median(np.abs(residue), axis=0) / _MEDIAN_DISTANCE)

@@ -19,7 +19,7 @@ def wander(seed: int) -> Trajectory:
             rng.choice(list(SIGNED_AXES), 4), rng.uniform(0, 0.5, 4), strict=True
         )
     ]
-    return camera_path([*moves, Shake(1.0, 0.02, seed)], duration=1.0, rate=12.0)
+    return camera_path([*moves, Shake(1.0, 0.02, seed)], duration=1.5, rate=12.0)
 
 
 paths = st.builds(wander, st.integers(0, 2**31))
@@ -130,6 +130,21 @@ def test_shake_is_no_travel():
     calm, rough = motion_profile(steady), motion_profile(shaken)
     assert rough.shake[0] > 0.2 > calm.shake[0]
     assert rough.net[0] == pytest.approx(15.0, abs=1.5)
+
+
+@pytest.mark.parametrize("rate", [12.0, 24.0])
+def test_an_abrupt_move_is_no_shake(rate):
+    """Corners of 30 degrees a second, next to a tremor of a tenth of a degree."""
+    jerky = [Move("pan_right", 15.0, start=1.0, end=1.5), Move("tilt_up", 9.0, start=2.5, end=2.8)]
+    calm = motion_profile(camera_path(jerky, duration=4.0, rate=rate))
+    rough = motion_profile(camera_path([*jerky, Shake(0.1)], duration=4.0, rate=rate))
+    assert (calm.shake[:2] < 0.01).all()
+    assert (rough.shake[:2] > 0.03).all()
+    assert (rough.shake[3:] < 1e-6).all()
+
+
+def test_shake_needs_time_to_be_seen():
+    assert not motion_profile(camera_path([Shake(1.0)], duration=0.9)).shake.any()
 
 
 def test_uncertainty_is_in_the_units_of_the_motion():
