@@ -51,9 +51,9 @@ class ThresholdSettings:
     """When a move is named. Amounts are fractions of the picture's long side.
 
     Attributes:
-        shift: Pan, tilt, truck, pedestal: least amount that is named. 0.05 is a pan of 3 degrees.
-        swell: Roll, dolly, zoom, to which people are more sensitive: 0.02 is a roll of 4.6
-            degrees or a growth by 8 percent.
+        shift: Pan, tilt, truck, pedestal: least amount that is named. 0.035 is a pan of 2 degrees.
+        swell: Roll, dolly, zoom, to which people are more sensitive: 0.014 is a roll of 3.2
+            degrees or a growth by 6 percent.
         travel_share: A translation below this share of the largest one (in scene depths) is a
             slant of it: 0.3 is a heading 17 degrees off.
         turn_share: A turn or zoom below this share of the clip's main move (both as multiples of
@@ -61,6 +61,8 @@ class ThresholdSettings:
         turn_cap: From this multiple of the least amount on, a main move hides no more: a zoom
             during a full turn is still a zoom.
         undone_weight: What counts of a move that the same shot takes back.
+        straight: How much going to and fro takes off a move: 0 for nothing, 1 for in proportion
+            to the detour.
         opposing_weight: How much a net move to the other side lowers a score: settling after a
             move is not the opposite move.
         slope: Steepness of the scores: 1.5 gives 0.74 at twice the least amount.
@@ -76,12 +78,13 @@ class ThresholdSettings:
         segments: How rates become stretches of time.
     """
 
-    shift: float = 0.05
-    swell: float = 0.02
+    shift: float = 0.035
+    swell: float = 0.014
     travel_share: float = 0.3
     turn_share: float = 0.3
     turn_cap: float = 10.0
     undone_weight: float = 0.7
+    straight: float = 1.0
     opposing_weight: float = 0.5
     slope: float = 1.5
     sigmas: float = 2.0
@@ -256,7 +259,11 @@ def _scores(motion: VisibleMotion, settings: ThresholdSettings) -> dict[str, flo
 def _evidence(motion: VisibleMotion, extent: FloatArray, settings: ThresholdSettings) -> FloatArray:
     """(7, 2) log of how far each direction is beyond the border of being named."""
     net = np.stack([motion.net, -motion.net], axis=1)
-    amount = np.maximum(net, settings.undone_weight * extent)
+    # A hand that sways goes to and fro: what counts is the part of the way that leads somewhere.
+    path = np.abs(np.diff(motion.position, axis=0)).sum(axis=0)[:, None] + _FLOOR
+    straight = np.maximum(net, 0.0) * (np.maximum(net, 0.0) / path) ** settings.straight
+    carried = extent * (extent / path) ** settings.straight
+    amount = np.maximum(straight, settings.undone_weight * carried)
     least = settings.thresholds[:, None]
     believed = _believed(amount.T, motion, settings).T
 
