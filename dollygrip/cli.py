@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
 DEFAULT_RUN = "dollygrip-run"
 # More than this scrolls away; the files hold everything.
 MOST_ROWS = 100
+# Columns of a table that goes into a pipe.
+PIPE_WIDTH = 120
 MOST_FAILURES = 20
 
 
@@ -77,18 +80,18 @@ def _parser() -> argparse.ArgumentParser:
         "--retry-failed", action="store_true", help="try clips again that failed before"
     )
     label.add_argument("--restart", action="store_true", help="forget what RUN holds")
-    _add_json(label)
+    _add_json(label, "print JSON lines, as into a pipe, instead of a table")
 
     classify = _command(
         commands, "classify", _classify, "label the clips of a run anew, from their stored motion"
     )
     _add_run(classify)
     _add_classifier(classify)
-    _add_json(classify)
+    _add_json(classify, "print JSON lines, as into a pipe, instead of a table")
 
     show = _command(commands, "show", _show, "print the labels of a run")
     _add_run(show)
-    _add_json(show)
+    _add_json(show, "print JSON lines instead of a table")
 
     export = _command(commands, "export", _export, "write results.csv and results.parquet of a run")
     _add_run(export)
@@ -121,10 +124,8 @@ def _add_classifier(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON lines, as into a pipe, instead of a table"
-    )
+def _add_json(parser: argparse.ArgumentParser, summary: str) -> None:
+    parser.add_argument("--json", action="store_true", help=summary)
 
 
 def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -161,7 +162,8 @@ def _label(options: argparse.Namespace) -> int:
         _say(f"{len(plan.kept)} of {len(plan)} clips are labelled already")
     with RunStore(options.out, restart=options.restart) as store:
         records = carry_out(plan, recipe, store, jobs=options.jobs)
-        tally = _print_records(_with_progress(records, len(plan)), options.json)
+        as_json = options.json or not sys.stdout.isatty()
+        tally = _print_records(_with_progress(records, len(plan)), as_json)
         update_tables(store.folder)
     return _report(tally, options.out)
 
@@ -170,7 +172,8 @@ def _classify(options: argparse.Namespace) -> int:
     from dollygrip.api import classify_run
 
     records = classify_run(options.run, options.classifier, settings=options.settings)
-    return _report(_print_records(records, options.json), options.run)
+    as_json = options.json or not sys.stdout.isatty()
+    return _report(_print_records(records, as_json), options.run)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -229,7 +232,7 @@ def _print_records(records: Iterable["ClipLabels"], as_json: bool) -> _Tally:
     from dollygrip.runners.formats.jsonl import dumps
 
     tally = _Tally()
-    if as_json or not sys.stdout.isatty():
+    if as_json:
         for record in records:
             tally.count(record)
             print(dumps(record.to_dict()), flush=True)
@@ -261,10 +264,13 @@ def _print_table(rows: Iterable[tuple[str, str, str, str]], hidden: int) -> None
         column.overflow = "fold"
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name may look like markup
-    console = Console()
-    console.print(table)
-    if hidden:
-        console.print(f"and {hidden} more")
+    console = Console(width=shutil.get_terminal_size((PIPE_WIDTH, 1)).columns)
+    # Not printed by rich, which has its own way to end when the reader has left.
+    with console.capture() as drawn:
+        console.print(table)
+        if hidden:
+            console.print(f"and {hidden} more")
+    print(drawn.get(), end="", flush=True)
 
 
 def _with_progress(records: Iterator["ClipLabels"], total: int) -> Iterator["ClipLabels"]:

@@ -118,7 +118,7 @@ def test_label_prints_records_and_where_they_are(moody, grey_clip, tmp_path, cap
 
 def test_show_classify_and_export(run, tmp_path, capsys):
     capsys.readouterr()
-    assert main(["show", str(run)]) == 0
+    assert main(["show", str(run), "--json"]) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(shown) == 3
     settings = tmp_path / "settings.toml"
@@ -143,7 +143,7 @@ def in_terminal(arguments: list[str]) -> str:
         [*COMMAND, *arguments],
         stdout=child,
         stderr=child,
-        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+        env={**os.environ, "COLUMNS": "1000", "TERM": "xterm"},
     ):
         os.close(child)
         printed = b""
@@ -160,9 +160,22 @@ def test_on_a_terminal_a_table_without_tricks(run):
     table = in_terminal(["show", str(run)])
     assert "pan_right" in table
     assert "no_video" in table
-    assert "[bold]loud[_bold]" in "".join(table.split())  # taken as text, maybe broken into lines
+    assert "[bold]loud[_bold]" in table  # taken as text
     assert "\x1b[5m" not in table
     assert in_terminal(["show", str(run), "--json"]).count('"clip_id"') == 3
+
+
+def test_show_prints_its_table_into_a_pipe_too(run):
+    plain = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    shown = subprocess.run(
+        [*COMMAND, "show", str(run)], capture_output=True, text=True, check=True, env=plain
+    )
+    lines = shown.stdout.splitlines()
+    assert "labels" in lines[1]
+    assert sum("pan_right" in line for line in lines) == 2
+    assert {len(line) for line in lines} == {120}
+    assert "\x1b" not in shown.stdout
+    assert shown.stderr == ""
 
 
 def test_samples_and_schema(tmp_path, capsys, monkeypatch):
@@ -182,13 +195,21 @@ def test_a_reader_that_leaves_is_no_error(run):
         for i in range(200):  # more than a pipe holds
             file.write(json.dumps({**record, "clip_id": f"x{i}"}).encode() + b"\n")
     process = subprocess.Popen(
-        [*COMMAND, "show", str(run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "show", str(run), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout.readline().startswith(b'{"schema_version"')
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(30) == 128 + signal.SIGPIPE
     process.stderr.close()
+
+
+def test_a_reader_that_was_never_there_is_no_error(run):
+    reading, writing = os.pipe()
+    os.close(reading)
+    shown = subprocess.run([*COMMAND, "show", str(run)], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (shown.returncode, shown.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_ctrl_c_stops_promptly_and_keeps_what_is_finished(moody, grey_clip, tmp_path):
