@@ -21,8 +21,8 @@ from dollygrip.runners.registry import Choice
 if TYPE_CHECKING:
     from dollygrip.runners.pipeline import ClipResult
 
-# A worker imports this module before any other, and the numeric libraries read these when they
-# are loaded: neither numpy nor cv2 may be imported above.
+# The numeric libraries read these when they are loaded, and a worker imports this module first:
+# neither numpy nor cv2 may be imported above.
 _ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -189,6 +189,9 @@ def _start_worker(recipe: Recipe) -> None:
     # Loading takes seconds that are not the first clip's; what fails here fails there again, as
     # a record.
     with suppress(Exception):
+        import cv2
+
+        cv2.setNumThreads(1)  # a caller's script that loads it first was there before us
         _labeller()
 
 

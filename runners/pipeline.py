@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
@@ -69,8 +70,10 @@ def label_clip_file(
     shots: tuple[ShotMotion, ...] = ()
     try:
         clip = probe(file)
-        shots = _motions(file, estimator)
-        whole, parts = classify_shots(classifier, shots)
+        # The matrices are small: more threads only wait for each other, and spin while they do.
+        with threadpool_limits(limits=1):
+            shots = _motions(file, estimator)
+            whole, parts = classify_shots(classifier, shots)
     except VideoError as error:
         whole, parts = failed(error.failure, start=0.0, end=0.0), ()
     record = ClipLabels(

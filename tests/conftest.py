@@ -18,6 +18,7 @@ import os, time
 from dataclasses import dataclass
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_info
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
@@ -65,7 +66,9 @@ class MoodyEstimator:
         poses = np.tile(np.eye(4), (len(times), 1, 1))
         poses[:, :3, :3] = rotation_from_pan_tilt_roll(angles)
         trajectory = Trajectory.from_poses(times, poses, size=(64, 48), scene_depth=1.0)
-        diagnostics = {"threads": cv2.getNumThreads(), "spread": np.float64("nan")}
+        pools = [pool["num_threads"] for pool in threadpool_info()]
+        threads = max(cv2.getNumThreads(), *pools)
+        diagnostics = {"pools": pools, "threads": threads, "spread": np.float64("nan")}
         return Estimate((Hypothesis("rotation", 1.0, trajectory),), diagnostics=diagnostics)
 """
 

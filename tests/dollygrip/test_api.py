@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import dollygrip
 from dollygrip.classifiers.labels import BY_NAME, COMPLEXITY, SPEED, STEADINESS
@@ -247,3 +248,16 @@ def test_the_package_is_light_and_knows_its_names():
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="label_film"):
         dollygrip.label_film  # noqa: B018
+
+
+def test_one_clip_takes_one_thread_of_matrices_and_gives_the_others_back(
+    moody, grey_clip, tmp_path
+):
+    clip = grey_clip(tmp_path / "clip.mp4", 170)
+    with threadpool_limits(limits=2):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        pools = dollygrip.label_clip(clip, estimator="moody").whole.diagnostics["pools"]
+        after = [pool["num_threads"] for pool in threadpool_info()]
+    assert max(before) == 2
+    assert set(pools) == {1}
+    assert after == before

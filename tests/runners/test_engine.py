@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -50,6 +52,36 @@ def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip,
     for result in results.values():
         assert result.record.provenance["content"]["size"] > 0
         assert result.record.provenance["estimator"]["hash"] == recipe().estimator.hash
+
+
+_GREEDY = """
+import sys
+import cv2, numpy, scipy.linalg
+from dollygrip import label_folder
+
+if __name__ == "__main__":
+    for record in label_folder(sys.argv[1], jobs=1, estimator="moody"):
+        print(record.whole.diagnostics["threads"])
+"""
+
+
+def test_workers_of_a_script_that_loads_the_libraries_take_one_thread_too(
+    moody, grey_clip, tmp_path
+):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    grey_clip(clips / "good.mp4", 170)
+    script = tmp_path / "script.py"
+    script.write_text(_GREEDY)
+    free = {k: v for k, v in os.environ.items() if "THREAD" not in k}
+    done = subprocess.run(
+        [sys.executable, str(script), str(clips)],
+        env={**free, "PYTHONPATH": sys.path[0]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["1"]
 
 
 def test_a_worker_killed_from_outside_costs_one_clip_at_most(moody, grey_clip, tmp_path):
