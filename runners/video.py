@@ -489,12 +489,20 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 
 def _declared_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
-    """Seconds of the video stream, which sound may outlast."""
+    """Seconds of the video stream, which sound may outlast, or else of the whole file."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    if container.duration and len(container.streams) == 1:
-        return container.duration / 1e6
-    return None
+    # Matroska and WebM say when the file ends, and perhaps, in a tag, when the stream does.
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    end = (container.duration or 0) / 1e6
+    tag = _TAGGED_TIME.fullmatch(stream.metadata.get("DURATION", ""))
+    if tag:
+        hours, minutes, seconds = map(float, tag.groups())
+        end = 3600.0 * hours + 60.0 * minutes + seconds
+    return end - start if end > start else None
+
+
+_TAGGED_TIME = re.compile(r"([0-9]{1,4}):([0-9]{2}):([0-9]{2}(?:[.][0-9]{1,9})?)")
 
 
 def _decode_video(
@@ -551,7 +559,7 @@ def _decode_video(
             Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
         )
     declared = _declared_duration(container, stream) or 0.0
-    if shown_until < 0.9 * declared - 0.5:
+    if declared - shown_until > max(0.1 * declared, 0.5):
         warnings.append(
             Failure(
                 Reason.DECODE_ERROR,

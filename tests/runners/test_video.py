@@ -246,6 +246,55 @@ def test_a_file_that_ends_before_its_time_is_said_to(make_clip: Make, numbered: 
     assert [w.reason for w in reader.warnings] == [Reason.DECODE_ERROR]
 
 
+def with_sound(path: Path, images: list[np.ndarray], seconds: int, start: int = 0) -> Path:
+    """25 pictures a second from ``start`` seconds on, and silence from 0 to ``seconds``."""
+    sound_codec = "libopus" if path.suffix == ".webm" else "aac"
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libvpx" if path.suffix == ".webm" else "mpeg4", rate=25)
+        pictures.height, pictures.width = images[0].shape
+        pictures.pix_fmt = "yuv420p"
+        sound = container.add_stream(sound_codec, rate=48000)
+        for second in range(seconds):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
+            silence.rate, silence.pts = 48000, second * 48000
+            container.mux(sound.encode(silence))
+            first = 25 * max(second - start, 0)
+            shown = images[first : first + 25] if second >= start else []
+            for number, image in enumerate(shown, start=25 * second):
+                frame = av.VideoFrame.from_ndarray(image, "gray")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("name", ["sound.mkv", "sound.webm"])
+def test_a_file_with_sound_that_ends_before_its_time_is_said_to(tmp_path: Path, name: str) -> None:
+    images = list(np.random.default_rng(2).integers(0, 255, (100, 48, 64), np.uint8))
+    path = with_sound(tmp_path / name, images, 4)
+    whole = read_frames(path, EVERYTHING)
+    assert len(list(whole)) == 100
+    assert whole.warnings == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    part = read_frames(path, EVERYTHING)
+    assert 25 < len(list(part)) < 75
+    (warning,) = part.warnings
+    assert "of 4.0 s: it is cut short" in warning.message
+
+
+@pytest.mark.parametrize("name", ["sound.mkv", "sound.webm", "sound.mp4"])
+@pytest.mark.parametrize("start", [0, 2])
+def test_sound_before_or_after_the_pictures_is_no_damage(
+    tmp_path: Path, numbered: Numbered, name: str, start: int
+) -> None:
+    path = with_sound(tmp_path / name, numbered(25), 4, start)
+    reader = read_frames(path, EVERYTHING)
+    assert len(list(reader)) == 25
+    assert reader.warnings == []
+    assert probe(path).duration == pytest.approx(1.0, abs=0.1)
+
+
 def test_one_and_two_frames(make_clip: Make, numbered: Numbered) -> None:
     assert times(read(make_clip("one.mp4", numbered(1)))) == [0.0]
     assert times(read(make_clip("two.mp4", numbered(2)))) == pytest.approx([0.0, 0.04])
