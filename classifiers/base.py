@@ -70,7 +70,8 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
     """What holds for a clip, from what holds for its shots.
 
     A move is in the clip when it is in a shot; the clip is static when all its shots are. Shots
-    that failed have no say, except that they lower the trust.
+    that failed have no say, except that they lower the trust; a few frames of another shot at a
+    cut are no more than a doubt.
 
     Args:
         shots: In order of time.
@@ -93,7 +94,11 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
         longest = max(shots, key=lambda shot: shot.end - shot.start)
         assert longest.failure is not None
         return failed(longest.failure, start=start, end=end, doubts=_once(doubts))
-    failures = tuple(shot.failure for shot in shots if shot.failure is not None)
+    failures = [shot.failure for shot in shots if shot.failure is not None]
+    snippets = [failure for failure in failures if failure.reason is Reason.TOO_SHORT]
+    if snippets:
+        said = f"{len(snippets)} of {len(shots)} shots are too short to tell."
+        failures = [f for f in failures if f not in snippets] + [Failure(Reason.TOO_SHORT, said)]
     scores = {
         d.name: (min if d.name == "static" else max)(shot.scores[d.name] for shot in told)
         for d in DEFINITIONS
@@ -115,7 +120,11 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
             "speed": _highest(told, "speed", SPEED),
             "complexity": _highest(told, "complexity", COMPLEXITY),
         },
-        caption=" ".join(f"Shot {i}: {shot.caption}" for i, shot in enumerate(shots, start=1)),
+        caption=" ".join(
+            f"Shot {i}: {shot.caption}"
+            for i, shot in enumerate(shots, start=1)
+            if shot.failure not in snippets
+        ),
     )
 
 

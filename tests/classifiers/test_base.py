@@ -75,6 +75,20 @@ def test_a_failed_shot_lowers_trust_and_says_why(shot):
     assert clip.trust == pytest.approx(pan.trust / 2.0)
 
 
+def test_snippets_at_a_cut_are_one_short_doubt(shot):
+    """A frame of the shot before, and two of the one after."""
+    before, after = (Failure(Reason.TOO_SHORT, f"Only {n} pictures.") for n in (1, 2))
+    pan = shot(0.1, pan=20.0)
+    clip = combine([failed(before, start=0.0, end=0.0), pan, failed(after, start=4.2, end=4.3)])
+    assert clip.failure is None
+    assert clip.labels == pan.labels
+    assert clip.segments == pan.segments
+    assert clip.trust > 0.9 * pan.trust
+    assert [doubt.reason for doubt in clip.doubts] == [Reason.CUT_INSIDE, Reason.TOO_SHORT]
+    assert "2 of 3 shots" in clip.doubts[1].message
+    assert clip.caption == f"Shot 2: {pan.caption}"
+
+
 def test_all_failed_is_a_failure_with_the_reason_of_the_longest():
     clip = combine([failed(DARK, start=0.0, end=1.0), failed(CRASH, start=1.0, end=9.0)])
     assert clip.failure == CRASH
