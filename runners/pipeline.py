@@ -135,16 +135,23 @@ def failed_record(
 
 
 class _Watched:
-    """Frames passed on, with a note of when the last was shown and whether anything changed."""
+    """Frames passed on, with a note of how many, when the last was shown, and what changed."""
 
     def __init__(self, frames: Iterable[Frame], start: float) -> None:
         self._frames = frames
         self._first: Frame | None = None
+        self.count = 0
         self.last = start
         self.changed = False
 
+    @property
+    def still(self) -> bool:
+        """Whether all pictures were the same; two may be, of any film."""
+        return self.count > 2 and not self.changed
+
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
+            self.count += 1
             self.last = frame.time
             if self._first is None:
                 self._first = frame
@@ -167,7 +174,7 @@ def _motions(file: Path, estimator: Estimator) -> tuple[ShotMotion, ...]:
         estimate = _estimated(estimator, frames)
         for _ in frames:  # an estimator that stopped early must not shorten the shot
             pass
-        doubts = estimate.doubts if frames.changed else (*estimate.doubts, STILL_PICTURE)
+        doubts = (*estimate.doubts, STILL_PICTURE) if frames.still else estimate.doubts
         motions.append(
             ShotMotion(
                 start=shot.start,

@@ -170,6 +170,28 @@ def test_a_still_picture_is_doubted_and_a_still_camera_is_not(write_clip, tmp_pa
         assert (Reason.FROZEN in {doubt.reason for doubt in doubts}) == doubted
 
 
+def test_a_snippet_at_a_cut_does_not_make_the_clip_a_still_picture(write_clip, tmp_path):
+    class NeedsThree(Panning):
+        def estimate(self, frames: Iterable[Frame]) -> Estimate:
+            kept = list(frames)
+            if len(kept) < 3:
+                return Estimate((), failure=Failure(Reason.TOO_SHORT, "Too few pictures."))
+            return super().estimate(kept)
+
+    rng = np.random.default_rng(7)
+    walls = rng.integers(0, 128, (2, 15, 20), dtype=np.uint8)
+    before, wall = (np.kron(wall, np.ones((8, 8), np.uint8)) for wall in walls)
+    flickering = [wall + np.uint8(110 + 10 * (i % 2)) for i in range(18)]
+    clip = write_clip(tmp_path / "snippet.mp4", [before, before, *flickering])
+    record = label_clip_file(clip, NeedsThree(), ThresholdClassifier()).record
+    assert [shot.failure is None for shot in record.shots] == [False, True]
+    assert record.shots[0].doubts == ()
+    assert record.failure is None
+    assert record.labels == ("pan_right",)
+    reasons = {doubt.reason for doubt in record.whole.doubts}
+    assert reasons == {Reason.CUT_INSIDE, Reason.TOO_SHORT}
+
+
 def test_a_clip_that_breaks_off_is_labelled_with_a_doubt(write_clip, tmp_path):
     noise = np.random.default_rng(1).integers(0, 255, (60, 96, 128, 3), dtype=np.uint8)
     whole = write_clip(tmp_path / "whole.mp4", noise).read_bytes()
