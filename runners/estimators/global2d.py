@@ -204,8 +204,8 @@ def _trajectory(
 
 
 def _failure(frames: int, measured: int) -> Failure | None:
-    if frames < 2:
-        return Failure(Reason.TOO_SHORT, "A motion needs at least two frames.")
+    if frames < 3:
+        return Failure(Reason.TOO_SHORT, "A motion needs at least three frames.")
     if 2 * measured < frames - 1:
         return Failure(
             Reason.NO_TEXTURE, "Most frames have too few points that can be followed to the next."

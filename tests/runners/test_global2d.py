@@ -93,8 +93,8 @@ def test_colour_frames_read_like_grey_ones() -> None:
     np.testing.assert_allclose(_profile(color).net, _profile(grey).net, atol=0.05)
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_frames_are_too_short(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_fewer_than_three_frames_are_too_short(count: int) -> None:
     estimate = Global2DEstimator().estimate(_clip()[:count])
     assert estimate.failure is not None
     assert estimate.failure.reason is Reason.TOO_SHORT
