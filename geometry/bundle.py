@@ -1,13 +1,12 @@
 """Structure from small motion: bundle adjustment from a standing start, focal length free.
 
 Every frame has a rotation, a centre and a log focal length; every track has one inverse depth in
-the frame it is anchored in. All start from nothing (or from the turns of
-:mod:`dollygrip.geometry.twoview`), which is close enough when the camera moves little against
-the depth of the scene (Yu and Gallup, CVPR 2014; Ha et al., CVPR 2016). Outliers are handled by
-a Geman-McClure kernel of shrinking scale (Yang et al., IEEE RA-L 2020); the depths are removed
-by the Schur complement.
+the frame it is anchored in. All may start from nothing, which is close enough when the camera
+moves little against the depth of the scene (Yu and Gallup, CVPR 2014; Ha et al., CVPR 2016).
+Outliers are handled by a Geman-McClure kernel of shrinking scale (graduated non-convexity; Yang
+et al., IEEE RA-L 2020); the depths are removed by the Schur complement.
 
-Unit of length: the scene's typical depth, because inverse depths have prior mean 1.
+Unit of length: the scene's typical depth, because inverse depths are expected to be about 1.
 """
 
 from dataclasses import dataclass
@@ -18,22 +17,27 @@ from scipy import sparse
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 from dollygrip.geometry.rotations import exp, log
 
-# Standard deviation of a tracked point, pixels of a picture about 480 px wide.
-PIXEL_NOISE = 0.5
-# Prior on inverse depths in units of their mean: depths from a third to infinity are ordinary.
+# Priors, as standard deviations. Inverse depths: from a third of the typical depth to infinity is
+# ordinary. Log focal length: from wide angle to telephoto. Path: a camera that could as well have
+# turned and travelled less did so (radians, scene depths, log focal, over the whole shot).
 DEPTH_SPREAD = 0.7
-# Prior on the log focal length around ``FOCAL_PRIOR``: from wide angle to telephoto.
 FOCAL_SPREAD = 0.35
-INFLATION = 10.0
-FOCAL_RANGE = (float(np.log(0.45)), float(np.log(5.0)))
-# Priors on the path: a camera seldom travels further than its scene is deep, or zooms beyond 3x.
 TURN_SPREAD = 0.5
 CENTER_SPREAD = 0.5
 ZOOM_SPREAD = 0.5
-# Errors of a tracked point are alike from frame to frame and from point to point (drift, lens,
-# rolling shutter), so that thousands of observations are worth far fewer: the priors of the
-# camera are made this much stronger instead.
-TEMPER = 0.02
+# Errors of tracked points are alike from frame to frame and from point to point (drift, lens,
+# rolling shutter), so that thousands of observations are worth far fewer. The priors are weighed
+# by this share of the observations; found on rendered clips, where too little lets a truck turn
+# into an arc around a scene turned inside out.
+TEMPER = 0.15
+# The same for the covariance: variances are this much larger than independent errors would make
+# them.
+INFLATION = 10.0
+# The focal length stays between these multiples of what is expected.
+FOCAL_RANGE = (0.45, 5.0)
+# No step is larger than this: radians, scene depths, log focal.
+_LARGEST_STEP = (0.3, 0.5, 0.3)
+_NEAREST = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +45,13 @@ class Observations:
     """What the adjustment explains.
 
     Attributes:
-        frame: (K,) frame of each observation.
+        frame: (K,) frame of each observation; a track is seen at most once in a frame.
         track: (K,) its track, 0 to T - 1.
-        xy: (K, 2) pixels from the picture's centre.
-        anchor: (T,) frame in which each track's depth is measured.
+        xy: (K, 2) pixels from the picture's centre, x right, y down.
+        anchor: (T,) frame in which each track's depth is measured; not among its observations.
         anchor_xy: (T, 2) where the track is seen there; taken as exact.
-        depth: (T,) expected inverse depth of each track, mean about 1.
-        weight: (T,) prior weight of each track, 0 to 1.
-        frames: Number of frames.
+        inverse_depth: (T,) expected inverse depth, mean about 1.
+        frames: Number of frames N.
     """
 
     frame: IntArray
@@ -56,27 +59,25 @@ class Observations:
     xy: FloatArray
     anchor: IntArray
     anchor_xy: FloatArray
-    depth: FloatArray
-    weight: FloatArray
+    inverse_depth: FloatArray
     frames: int
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """An adjusted path.
+    """A path that explains the observations.
 
     Attributes:
         rotations: (N, 3, 3) world_from_camera; the world is the first camera.
-        centers: (N, 3) in scene depths.
+        centers: (N, 3) in scene depths, in the world.
         zooms: (N,) log focal length against the first frame.
         focal: Focal length of the first frame, pixels.
-        inverse_depth: (T,) in the anchor frames, mean about 1.
+        inverse_depth: (T,) in the anchor frames.
         residual: (K,) pixels.
-        explained: Share of the observations that the path explains, 0 to 1, each counted by how
-            closely.
-        energy: What was minimised: robust residuals and priors.
+        energy: What was minimised: robust residuals and priors; comparable between solutions of
+            one model.
         sigmas: (N, 7) one standard deviation of rotation (camera axes, radians), centre (world
-            axes) and log zoom.
+            axes) and log focal, against the first frame.
     """
 
     rotations: FloatArray
@@ -85,32 +86,81 @@ class Solution:
     focal: float
     inverse_depth: FloatArray
     residual: FloatArray
-    explained: float
     energy: float
     sigmas: FloatArray
 
 
-def explained_share(residual: FloatArray, weight: FloatArray, scale: float) -> float:
-    """Weighted mean of ``c^2 / (r^2 + c^2)``: 1 for a perfect fit, 0 for none."""
-    near = scale**2 / (residual**2 + scale**2)
-    return float((weight * near).sum() / max(weight.sum(), 1e-9))
-
-
-def standing_still(seen: Observations, focal: float, scale: float) -> Solution:
-    """The path of a camera that does not move, and what it explains."""
+def standing_still(seen: Observations, focal: float) -> Solution:
+    """The path of a camera that does not move."""
     n = seen.frames
-    residual = np.linalg.norm(seen.xy - seen.anchor_xy[seen.track], axis=1)
-    weight = seen.weight[seen.track]
     return Solution(
         rotations=np.repeat(np.eye(3)[None], n, axis=0),
         centers=np.zeros((n, 3)),
         zooms=np.zeros(n),
         focal=focal,
-        inverse_depth=seen.depth,
-        residual=residual,
-        explained=explained_share(residual, weight, scale),
+        inverse_depth=seen.inverse_depth,
+        residual=np.linalg.norm(seen.xy - seen.anchor_xy[seen.track], axis=1),
         energy=float("inf"),
         sigmas=np.zeros((n, 7)),
+    )
+
+
+def explained_share(residual: FloatArray, scale: float) -> float:
+    """Mean of ``c^2 / (r^2 + c^2)``: 1 for a perfect fit, one half for residuals of ``scale``."""
+    if not len(residual):
+        return 0.0
+    return float(np.mean(scale**2 / (residual**2 + scale**2)))
+
+
+def adjust(
+    seen: Observations,
+    start: Solution,
+    *,
+    translate: bool,
+    zoom: bool,
+    focal_prior: float,
+    noise: float,
+    scales: FloatArray,
+) -> Solution:
+    """Improve a path until it explains the observations.
+
+    Args:
+        seen: The observations.
+        start: Where to start.
+        translate: Whether the camera may travel; if not, depths do not matter.
+        zoom: Whether the focal length may change.
+        focal_prior: Expected focal length in pixels; the shared focal length is always free.
+        noise: Standard deviation of an observation in pixels.
+        scales: Kernel scale in pixels at each step of Levenberg-Marquardt, shrinking.
+
+    Returns:
+        The best path found at the last scale.
+    """
+    problem = _Problem(seen, translate, zoom, focal_prior, noise)
+    state = _State(
+        start.rotations, start.centers, start.zooms, float(np.log(start.focal)), start.inverse_depth
+    )
+    here = problem.linearize(state)
+    damping = 1e-3
+    covariance = np.zeros(0)
+    for scale in scales:
+        kernel = float(scale) / noise
+        step, covariance = problem.step(here, kernel, damping)
+        there = problem.linearize(step)
+        if problem.energy(there, kernel) < problem.energy(here, kernel):
+            here, damping = there, max(damping / 3.0, 1e-6)
+        else:
+            damping = min(damping * 10.0, 1e3)
+    state = here.state
+    return Solution(
+        rotations=state.rotations,
+        centers=state.centers,
+        zooms=state.zooms,
+        focal=float(np.exp(state.log_focal)),
+        inverse_depth=state.depth,
+        residual=np.sqrt((here.residual**2).sum(axis=1)) * noise,
+        energy=problem.energy(here, float(scales[-1]) / noise),
+        sigmas=problem.sigmas(covariance),
     )
 
 
@@ -123,160 +173,192 @@ class _State:
     depth: FloatArray
 
 
-def adjust(
-    seen: Observations,
-    start: Solution,
-    *,
-    translate: bool,
-    zoom: bool,
-    focal_prior: float,
-    scales: FloatArray,
-    noise: float = PIXEL_NOISE,
-) -> Solution:
-    n, t, k = seen.frames, len(seen.anchor), len(seen.frame)
-    i, j = seen.frame, seen.track
-    a = seen.anchor[j]
-    size = 7 * n
-    free = np.zeros((n, 7), dtype=bool)
-    free[1:, 0:3] = True
-    free[1:, 3:6] = translate
-    free[1:, 6] = zoom
-    keep = np.append(free.ravel(), True)
-    temper = TEMPER * seen.weight[j].sum()
-    spreads = [TURN_SPREAD] * 3 + [CENTER_SPREAD] * 3 + [ZOOM_SPREAD]
-    precision = temper * np.append(
-        np.tile(1.0 / np.array(spreads) ** 2 / n, n), 1.0 / FOCAL_SPREAD**2
-    )
-    depth_precision = 1.0 / DEPTH_SPREAD**2
-    rows = np.arange(k)
-    by_ii = sparse.csr_array((np.ones(k), (i, rows)), shape=(n, k))
-    by_aa = sparse.csr_array((np.ones(k), (a, rows)), shape=(n, k))
-    by_ia = sparse.csr_array((np.ones(k), (i * n + a, rows)), shape=(n * n, k))
-    by_j = sparse.csr_array((np.ones(k), (j, rows)), shape=(t, k))
-    track_weight = seen.weight[j]
+@dataclass(frozen=True, eq=False)
+class _Linear:
+    """Residuals (K, 2) in units of the noise and their derivatives at a state.
 
-    def prior_offset(state):
-        turned = log(state.rotations) * translate
-        per = np.concatenate([turned, state.centers, state.zooms[:, None]], axis=1)
-        return np.append(per.ravel(), state.log_focal - np.log(focal_prior))
+    By the observing camera (K, 2, 7), the anchor camera (K, 2, 7), the depth (K, 2) and the
+    shared log focal (K, 2).
+    """
 
-    def energy(state, square, c):
-        data = (track_weight * c**2 * square / (square + c**2)).sum()
-        prior = (precision * prior_offset(state) ** 2).sum()
-        return data + prior + translate * depth_precision * ((state.depth - seen.depth) ** 2).sum()
+    state: _State
+    residual: FloatArray
+    camera: FloatArray
+    anchor: FloatArray
+    depth: FloatArray
+    focal: FloatArray
 
-    state = _State(
-        start.rotations, start.centers, start.zooms, float(np.log(start.focal)), start.inverse_depth
-    )
-    previous = None
-    damping = 1e-3
-    for scale in scales:
-        c = scale / noise
-        lin = _linearize(seen, state, a, noise)
-        square = (lin[0] ** 2).sum(axis=1)
-        if previous is not None and energy(state, square, c) > energy(previous[0], previous[2], c):
-            state, lin, square = previous
-            damping = min(damping * 10.0, 1e3)
-        else:
-            damping = max(damping / 3.0, 1e-6)
-        previous = (state, lin, square)
-        r, ji, ja, jd, jf = lin
-        w = track_weight * (c**2 / (square + c**2)) ** 2
-        wji, wja = w[:, None, None] * ji, w[:, None, None] * ja
-        h = np.zeros((n, n, 7, 7))
-        d = np.arange(n)
-        h[d, d] += (by_ii @ (wji.transpose(0, 2, 1) @ ji).reshape(k, 49)).reshape(n, 7, 7)
-        h[d, d] += (by_aa @ (wja.transpose(0, 2, 1) @ ja).reshape(k, 49)).reshape(n, 7, 7)
-        cross = (by_ia @ (wji.transpose(0, 2, 1) @ ja).reshape(k, 49)).reshape(n, n, 7, 7)
-        h += cross + cross.transpose(1, 0, 3, 2)
-        full = np.zeros((size + 1, size + 1))
-        full[:size, :size] = h.transpose(0, 2, 1, 3).reshape(size, size)
-        fi = by_ii @ np.einsum("kda,kd->ka", wji, jf) + by_aa @ np.einsum("kda,kd->ka", wja, jf)
-        full[:size, size] = full[size, :size] = fi.ravel()
-        full[size, size] = (w[:, None] * jf * jf).sum()
-        g = np.append(
-            by_ii @ np.einsum("kda,kd->ka", wji, r) + by_aa @ np.einsum("kda,kd->ka", wja, r),
-            (w[:, None] * jf * r).sum(),
+
+class _Problem:
+    """The normal equations; unknowns are 7 numbers a frame, then the shared log focal."""
+
+    def __init__(
+        self, seen: Observations, translate: bool, zoom: bool, focal_prior: float, noise: float
+    ) -> None:
+        n, k = seen.frames, len(seen.frame)
+        self.seen, self.translate, self.noise = seen, translate, noise
+        self.log_prior = float(np.log(focal_prior))
+        self.anchor = seen.anchor[seen.track]
+        free = np.zeros((n, 7), dtype=bool)
+        # The first camera is the world.
+        free[1:, 0:3] = True
+        free[1:, 3:6] = translate
+        free[1:, 6] = zoom
+        self.free: BoolArray = np.append(free.ravel(), True)
+        spreads = np.array([TURN_SPREAD] * 3 + [CENTER_SPREAD] * 3 + [ZOOM_SPREAD])
+        # A turn alone is no detour: only together with travel is there a choice.
+        per_frame = np.where([translate] * 3 + [True] * 4, spreads**-2.0, 0.0) / n
+        self.precision: FloatArray = TEMPER * k * np.append(np.tile(per_frame, n), FOCAL_SPREAD**-2)
+        rows = np.arange(k)
+        ones = np.ones(k)
+        self.by_camera = sparse.csr_array((ones, (seen.frame, rows)), shape=(n, k))
+        self.by_anchor = sparse.csr_array((ones, (self.anchor, rows)), shape=(n, k))
+        both = seen.frame * n + self.anchor
+        self.by_both = sparse.csr_array((ones, (both, rows)), shape=(n * n, k))
+        self.by_track = sparse.csr_array((ones, (seen.track, rows)), shape=(len(seen.anchor), k))
+
+    def linearize(self, state: _State) -> _Linear:
+        """Project every track into the frames that see it, with all derivatives.
+
+        A rotation R is moved to R exp(d), so that a ray q of the observing camera moves by q x d.
+        """
+        seen, i, j, a = self.seen, self.seen.frame, self.seen.track, self.anchor
+        k = len(i)
+        focal_i = np.exp(state.log_focal + state.zooms[i])
+        focal_a = np.exp(state.log_focal + state.zooms[a])
+        at = seen.anchor_xy[j] / focal_a[:, None]
+        ray = np.concatenate([at, np.ones((k, 1))], axis=1)
+        back = np.swapaxes(state.rotations[i], 1, 2)
+        turn = back @ state.rotations[a]
+        base = (back @ (state.centers[a] - state.centers[i])[:, :, None])[:, :, 0]
+        depth = state.depth[j][:, None]
+        q = (turn @ ray[:, :, None])[:, :, 0] + depth * base
+        z = np.maximum(q[:, 2], 0.05)
+        uv = focal_i[:, None] * q[:, :2] / z[:, None]
+
+        by_q = np.zeros((k, 2, 3))
+        by_q[:, 0, 0] = by_q[:, 1, 1] = focal_i / z
+        by_q[:, :, 2] = -uv / z[:, None]
+        by_ray = by_q @ turn
+        by_center = (by_q @ back) * depth[:, :, None]
+        by_anchor_focal = (by_ray[:, :, :2] @ (-at)[:, :, None])[:, :, 0]
+        camera, anchor = np.empty((k, 2, 7)), np.empty((k, 2, 7))
+        camera[:, :, 0:3] = np.cross(by_q, q[:, None, :])
+        anchor[:, :, 0:3] = np.cross(ray[:, None, :], by_ray)
+        camera[:, :, 3:6], anchor[:, :, 3:6] = -by_center, by_center
+        camera[:, :, 6], anchor[:, :, 6] = uv, by_anchor_focal
+        unit = 1.0 / self.noise
+        return _Linear(
+            state=state,
+            residual=(seen.xy - uv) * unit,
+            camera=camera * unit,
+            anchor=anchor * unit,
+            depth=(by_q @ base[:, :, None])[:, :, 0] * unit,
+            focal=(uv + by_anchor_focal) * unit,
         )
-        full[np.diag_indices(size + 1)] += precision
-        g -= precision * prior_offset(state)
-        a_mat, rhs = full[np.ix_(keep, keep)], g[keep]
-        if translate:
-            hd = by_j @ (w[:, None] * jd * jd).sum(axis=1) + depth_precision
-            gd = by_j @ (w[:, None] * jd * r).sum(axis=1) - (state.depth - seen.depth) * depth_precision
-            e = np.zeros((n, t, 7))
-            e[i, j] += np.einsum("kda,kd->ka", wji, jd)
-            e[seen.anchor, np.arange(t)] += by_j @ np.einsum("kda,kd->ka", wja, jd)
-            ef = by_j @ (w[:, None] * jf * jd).sum(axis=1)
-            b = np.concatenate([e.transpose(0, 2, 1).reshape(size, t), ef[None]])[keep]
-            a_mat = a_mat - (b / hd) @ b.T
-            rhs = rhs - b @ (gd / hd)
-        a_mat[np.diag_indices(len(a_mat))] *= 1.0 + damping
-        step = np.zeros(size + 1)
-        step[keep] = np.linalg.solve(a_mat, rhs)
+
+    def offset(self, state: _State) -> FloatArray:
+        """(7 N + 1,) how far the unknowns are from where the priors expect them."""
+        turns = log(state.rotations)
+        frames = np.concatenate([turns, state.centers, state.zooms[:, None]], axis=1)
+        return np.append(frames.ravel(), state.log_focal - self.log_prior)
+
+    def energy(self, here: _Linear, kernel: float) -> float:
+        square = (here.residual**2).sum(axis=1)
+        data = (kernel**2 * square / (square + kernel**2)).sum()
+        path = (self.precision * self.offset(here.state) ** 2).sum()
+        if not self.translate:
+            return float(data + path)
+        off = here.state.depth - self.seen.inverse_depth
+        return float(data + path + (off**2).sum() / DEPTH_SPREAD**2)
+
+    def step(self, here: _Linear, kernel: float, damping: float) -> tuple[_State, FloatArray]:
+        """One step of Levenberg-Marquardt, and the matrix that was inverted for it."""
+        seen, r, state = self.seen, here.residual, here.state
+        n, t = seen.frames, len(seen.anchor)
+        size = 7 * n
+        weight = (kernel**2 / ((r**2).sum(axis=1) + kernel**2)) ** 2
+        heavy_camera = weight[:, None, None] * here.camera
+        heavy_anchor = weight[:, None, None] * here.anchor
+        heavy_focal = weight[:, None] * here.focal
+
+        blocks = np.zeros((n, n, 7, 7))
+        diagonal = np.arange(n)
+        blocks[diagonal, diagonal] = _sum(self.by_camera, _outer(heavy_camera, here.camera)) + _sum(
+            self.by_anchor, _outer(heavy_anchor, here.anchor)
+        )
+        cross = _sum(self.by_both, _outer(heavy_camera, here.anchor)).reshape(n, n, 7, 7)
+        blocks += cross + cross.transpose(1, 0, 3, 2)
+        matrix = np.zeros((size + 1, size + 1))
+        matrix[:size, :size] = blocks.transpose(0, 2, 1, 3).reshape(size, size)
+        by_focal = _sum(self.by_camera, _dot(heavy_camera, here.focal)) + _sum(
+            self.by_anchor, _dot(heavy_anchor, here.focal)
+        )
+        matrix[:size, size] = matrix[size, :size] = by_focal.ravel()
+        matrix[size, size] = (heavy_focal * here.focal).sum()
+        matrix[np.diag_indices(size + 1)] += self.precision
+        gradient = _sum(self.by_camera, _dot(heavy_camera, r)) + _sum(
+            self.by_anchor, _dot(heavy_anchor, r)
+        )
+        right = np.append(gradient.ravel(), (heavy_focal * r).sum())
+        right -= self.precision * self.offset(state)
+        matrix, right = matrix[np.ix_(self.free, self.free)], right[self.free]
+
+        if self.translate:
+            heavy_depth = weight[:, None] * here.depth
+            own = _sum(self.by_track, (heavy_depth * here.depth).sum(axis=1)) + DEPTH_SPREAD**-2
+            pull = _sum(self.by_track, (heavy_depth * r).sum(axis=1))
+            pull -= (state.depth - seen.inverse_depth) / DEPTH_SPREAD**2
+            shared = np.zeros((n, t, 7))
+            shared[seen.frame, seen.track] = _dot(heavy_camera, here.depth)
+            shared[seen.anchor, np.arange(t)] += _sum(self.by_track, _dot(heavy_anchor, here.depth))
+            with_focal = _sum(self.by_track, (heavy_focal * here.depth).sum(axis=1))
+            shared_rows = shared.transpose(0, 2, 1).reshape(size, t)
+            coupling = np.concatenate([shared_rows, with_focal[None]])[self.free]
+            matrix = matrix - (coupling / own) @ coupling.T
+            right = right - coupling @ (pull / own)
+        matrix[np.diag_indices(len(matrix))] *= 1.0 + damping
+        change = np.zeros(size + 1)
+        change[self.free] = np.linalg.solve(matrix, right)
         depth = state.depth
-        if translate:
-            depth = np.clip(depth + (gd - b.T @ step[keep]) / hd, 0.0, 10.0)
-        moves = step[:size].reshape(n, 7)
-        log_focal = state.log_focal + float(np.clip(step[size], -0.2, 0.2))
-        state = _State(
-            state.rotations @ exp(np.clip(moves[:, :3], -0.3, 0.3)),
-            state.centers + np.clip(moves[:, 3:6], -0.5, 0.5),
-            state.zooms + np.clip(moves[:, 6], -0.3, 0.3),
-            float(np.log(focal_prior) + np.clip(log_focal - np.log(focal_prior), *FOCAL_RANGE)),
-            depth,
+        if self.translate:
+            moved = depth + (pull - coupling.T @ change[self.free]) / own
+            depth = np.clip(moved, 0.0, _NEAREST)
+        return self._moved(state, change, depth), matrix
+
+    def _moved(self, state: _State, change: FloatArray, depth: FloatArray) -> _State:
+        turn, travel, swell = _LARGEST_STEP
+        frames = change[:-1].reshape(-1, 7)
+        low, high = np.log(FOCAL_RANGE) + self.log_prior
+        focal = state.log_focal + float(np.clip(change[-1], -swell, swell))
+        return _State(
+            rotations=state.rotations @ exp(np.clip(frames[:, :3], -turn, turn)),
+            centers=state.centers + np.clip(frames[:, 3:6], -travel, travel),
+            zooms=state.zooms + np.clip(frames[:, 6], -swell, swell),
+            log_focal=float(np.clip(focal, low, high)),
+            depth=depth,
         )
-    lin = _linearize(seen, state, a, noise)
-    square = (lin[0] ** 2).sum(axis=1)
-    if energy(state, square, c) > energy(previous[0], previous[2], c):
-        state, _, square = previous
-    variance = np.zeros(size + 1)
-    variance[keep] = np.diag(np.linalg.inv(a_mat))
-    return Solution(
-        state.rotations,
-        state.centers,
-        state.zooms,
-        float(np.exp(state.log_focal)),
-        state.depth,
-        np.sqrt(square) * noise,
-        explained_share(np.sqrt(square), track_weight, c),
-        energy(state, square, c),
-        np.sqrt(np.maximum(variance[:size], 0.0) * INFLATION).reshape(n, 7),
-    )
+
+    def sigmas(self, matrix: FloatArray) -> FloatArray:
+        """(N, 7) standard deviations out of the last normal matrix."""
+        variance = np.zeros(len(self.free))
+        if matrix.size:
+            variance[self.free] = np.diag(np.linalg.inv(matrix))
+        spread = np.sqrt(np.maximum(variance[:-1], 0.0) * INFLATION)
+        return np.asarray(spread.reshape(-1, 7))
 
 
-def _linearize(seen, state, a, noise):
-    rotations, centers, zooms = state.rotations, state.centers, state.zooms
-    log_focal, depth = state.log_focal, state.depth
-    i, j = seen.frame, seen.track
-    fi = np.exp(log_focal + zooms[i])
-    fa = np.exp(log_focal + zooms[a])
-    xa = seen.anchor_xy[j] / fa[:, None]
-    d = np.concatenate([xa, np.ones((len(i), 1))], axis=1)
-    rel = np.einsum("kji,kjl->kil", rotations[i], rotations[a])
-    base = np.einsum("kji,kj->ki", rotations[i], centers[a] - centers[i])
-    rho = depth[j][:, None]
-    q = np.einsum("kij,kj->ki", rel, d) + rho * base
-    qz = np.maximum(q[:, 2], 0.05)
-    uv = fi[:, None] * q[:, :2] / qz[:, None]
-    r = seen.xy - uv
-    k = len(i)
-    p = np.zeros((k, 2, 3))
-    s = fi / qz
-    p[:, 0, 0] = s
-    p[:, 1, 1] = s
-    p[:, 0, 2] = -uv[:, 0] / qz
-    p[:, 1, 2] = -uv[:, 1] / qz
-    ji = np.empty((k, 2, 7)); ja = np.empty((k, 2, 7))
-    ji[:, :, 0:3] = np.cross(p, q[:, None, :])  # rows: p x q = d/d delta of p . (q x delta)
-    prel = p @ rel
-    ja[:, :, 0:3] = np.cross(d[:, None, :], prel)
-    prt = p @ np.swapaxes(rotations[i], 1, 2) * rho[:, :, None]
-    ji[:, :, 3:6] = -prt
-    ja[:, :, 3:6] = prt
-    ji[:, :, 6] = uv
-    dz = prel[:, :, :2] @ (-xa)[:, :, None]
-    ja[:, :, 6] = dz[:, :, 0]
-    jd = np.einsum("kda,ka->kd", p, base)
-    jf = uv + dz[:, :, 0]
-    return r / noise, ji / noise, ja / noise, jd / noise, jf / noise
+def _outer(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(K, 7, 7) of first^T second over the two picture axes."""
+    return np.asarray(np.swapaxes(first, 1, 2) @ second)
+
+
+def _dot(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(K, 7) of first^T second for (K, 2, 7) and (K, 2)."""
+    return np.asarray(np.einsum("kda,kd->ka", first, second))
+
+
+def _sum(groups: sparse.csr_array, values: FloatArray) -> FloatArray:
+    """Sum the rows of ``values`` (K, ...) over the groups."""
+    flat = groups @ values.reshape(len(values), -1)
+    return np.asarray(flat).reshape(groups.shape[0], *values.shape[1:])

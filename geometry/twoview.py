@@ -5,83 +5,94 @@ import numpy as np
 from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.geometry.rotations import exp
 
+# Standard deviation of a turn (radians) or log zoom between two frames: keeps pairs with few
+# points from running away, and does not matter to any other.
+STEP_SPREAD = 0.5
 
-def turn_points(xy: FloatArray, turns: FloatArray, zooms: FloatArray, focal: float) -> FloatArray:
+
+def turn_points(xy: FloatArray, steps: FloatArray, focal: float) -> FloatArray:
     """Where points at any depth go when the camera turns and zooms.
 
     Args:
-        xy: (K, 2) pixels from the centre, before.
-        turns: (K, 3) rotation of the camera, a vector in radians in its own axes.
-        zooms: (K,) log of the focal length after over before.
+        xy: (K, 2) pixels from the centre, before; x right, y down.
+        steps: (K, 4) rotation of the camera, a vector in radians in its own axes, and log of the
+            focal length after over before.
         focal: Focal length before, in pixels.
 
     Returns:
         (K, 2) pixels from the centre, after.
     """
     rays = np.concatenate([xy / focal, np.ones((len(xy), 1))], axis=1)
-    seen = np.einsum("kji,kj->ki", exp(turns), rays)
-    return np.asarray(focal * np.exp(zooms)[:, None] * seen[:, :2] / seen[:, 2:])
+    seen = np.einsum("kji,kj->ki", exp(steps[:, :3]), rays)
+    return np.asarray(focal * np.exp(steps[:, 3:]) * seen[:, :2] / seen[:, 2:])
 
 
-def fit_turns(
+def fit_steps(
     pair: IntArray,
     before: FloatArray,
     after: FloatArray,
-    weight: FloatArray,
-    focal: float,
+    *,
     pairs: int,
-    start: FloatArray,
+    focal: float,
     scales: FloatArray,
-    spread: FloatArray,
 ) -> FloatArray:
     """Rotation and zoom of every pair of frames, by robust Gauss-Newton with shrinking scale.
 
-    The Geman-McClure weight ``(c^2 / (r^2 + c^2))^2`` is annealed from a scale ``c`` so wide
-    that every point counts to one of about a pixel (graduated non-convexity; Yang et al., IEEE
-    RA-L 2020).
+    The Geman-McClure weight ``(c^2 / (r^2 + c^2))^2`` is annealed from a scale ``c`` so wide that
+    every point counts to one of about a pixel (graduated non-convexity; Yang et al., IEEE RA-L
+    2020).
 
     Args:
-        pair: (K,) pair number of each correspondence.
+        pair: (K,) number of the pair of frames of each correspondence.
         before: (K, 2) pixels from the centre in the earlier frame.
         after: (K, 2) the same in the later frame.
-        weight: (K,) prior weight, 0 to 1.
-        focal: Focal length in pixels.
         pairs: How many pairs there are.
-        start: (pairs, 4) rotation vector (radians) and log zoom to start from.
+        focal: Focal length in pixels.
         scales: Kernel scales in pixels, one a step.
-        spread: (4,) prior standard deviations of the four numbers, which keep pairs with few
-            points from running away.
 
     Returns:
-        (pairs, 4) rotation vectors in the earlier camera's axes (radians) and log zooms.
+        (pairs, 4) rotation vectors in the earlier camera's axes (radians) and log zooms; zero for
+        a pair without points.
     """
-    motion = np.array(start, dtype=np.float64)
-    x, y = before[:, 0] / focal, before[:, 1] / focal
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    # Derivative of the flow at zero motion: good enough for every step of Gauss-Newton here,
-    # because residuals are computed exactly.
+    steps = np.zeros((pairs, 4))
+    # Derivative of the flow at no motion: good enough for every step, because residuals are exact.
+    x, y = (before / focal).T
     jacobian = focal * np.stack(
         [
-            np.stack([x * y, -(one + x * x), y, x], axis=1),
-            np.stack([one + y * y, -x * y, -x, y], axis=1),
+            np.stack([x * y, -(1.0 + x * x), y, x], axis=1),
+            np.stack([1.0 + y * y, -x * y, -x, y], axis=1),
         ],
         axis=1,
     )
-    del zero
-    prior = np.diag(1.0 / spread**2)
+    prior = np.eye(4) / STEP_SPREAD**2
     for scale in scales:
-        predicted = turn_points(before, motion[pair, :3], motion[pair, 3], focal)
-        residual = after - predicted
-        kernel = weight * (scale**2 / ((residual**2).sum(axis=1) + scale**2)) ** 2
-        information = np.einsum("k,kda,kdb->kab", kernel, jacobian, jacobian).reshape(-1, 16)
-        gradient = np.einsum("k,kda,kd->ka", kernel, jacobian, residual)
-        normal = sum_by(pair, information, pairs).reshape(pairs, 4, 4) + prior
-        right = sum_by(pair, gradient, pairs) - (motion - start) @ prior
-        motion = motion + np.linalg.solve(normal, right[:, :, None])[:, :, 0]
-    return motion
+        residual = after - turn_points(before, steps[pair], focal)
+        weight = (scale**2 / ((residual**2).sum(axis=1) + scale**2)) ** 2
+        heavy = weight[:, None, None] * jacobian
+        information = np.swapaxes(heavy, 1, 2) @ jacobian
+        normal = _sum_by(pair, information.reshape(-1, 16), pairs).reshape(pairs, 4, 4) + prior
+        gradient = np.einsum("kda,kd->ka", heavy, residual)
+        right = _sum_by(pair, gradient, pairs) - steps @ prior
+        steps = steps + np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return steps
 
 
-def sum_by(key: IntArray, values: FloatArray, count: int) -> FloatArray:
+def accumulate(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Chain steps into a path.
+
+    Args:
+        steps: (N - 1, 4) rotation vectors and log zooms between neighbouring frames.
+
+    Returns:
+        (N, 3, 3) world_from_camera, the world being the first camera, and (N,) log zooms.
+    """
+    rotations = [np.eye(3)]
+    for turn in exp(steps[:, :3]):
+        rotations.append(rotations[-1] @ turn)
+    return np.stack(rotations), np.concatenate([[0.0], np.cumsum(steps[:, 3])])
+
+
+def _sum_by(key: IntArray, values: FloatArray, count: int) -> FloatArray:
     """(count, D) sums of the rows of ``values`` (K, D) that share a key."""
     columns = [np.bincount(key, column, minlength=count) for column in values.T]
     return np.stack(columns, axis=1)

@@ -1,0 +1,133 @@
+"""A ladder of motion models, from nothing to everything, weighed against each other.
+
+A freer model always explains a little more: depths soak up noise, a zoom soaks up a dolly. So each
+must explain more by a margin before it is believed (the trade-off of GRIC; Torr, IJCV 2002).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.bundle import (
+    Observations,
+    Solution,
+    adjust,
+    explained_share,
+    standing_still,
+)
+from dollygrip.geometry.lookalikes import inside_out, turns_as_travel, zoom_as_dolly
+
+STATIC, ROTATION, ZOOM, TRANSLATION, ALL = (
+    "static",
+    "rotation",
+    "rotation+zoom",
+    "rotation+translation",
+    "all",
+)
+MODELS = (STATIC, ROTATION, ZOOM, TRANSLATION, ALL)
+MOVING = MODELS[1:]
+
+# What each model must explain more than a plain rotation, as a share of what the best explains.
+# Rendered pans leave translation less than 0.15 to gain, real ones up to 0.3 (lenses, subjects);
+# real trucks leave 0.4 and more. Zooms leave up to 0.2, dollies 0.25 and more. The sharpness is
+# how fast belief changes around that.
+PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.36, ALL: 0.48}
+SHARPNESS = 0.05
+
+# Pixels of a picture 480 wide: noise of a tracked point, coarsest and finest kernel of the search.
+NOISE, COARSEST, FINEST = 0.5, 30.0, 1.5
+# What counts as explained: this many times the median residual of the best model, so that a sharp
+# picture shows a parallax that a noisy one hides; and its bounds in pixels.
+_SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """What the models say of one stretch of a shot.
+
+    Attributes:
+        solutions: The path under each model that was tried.
+        explained: Share of the observations each explains, 0 to 1.
+        beliefs: Probability of each moving model, given that the camera moves.
+    """
+
+    solutions: Mapping[str, Solution]
+    explained: Mapping[str, float]
+    beliefs: Mapping[str, float]
+
+
+def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Climb:
+    """Fit every model and weigh them.
+
+    Args:
+        seen: Tracks in the keyframes.
+        start: A chain of turns and zooms to start from.
+        focal: Expected focal length, pixels.
+        unit: Long side of the picture over 480.
+    """
+    settled = np.full(4, FINEST)
+    coarse = unit * np.concatenate([np.geomspace(COARSEST, 2.0, 5), settled[:2]])
+    fine = unit * np.concatenate([np.geomspace(COARSEST, 2.0, 9), settled])
+    closing = fine[4:]
+
+    def fit(path: Solution, scales: FloatArray, *, translate: bool, zoom: bool) -> Solution:
+        return adjust(
+            seen,
+            path,
+            translate=translate,
+            zoom=zoom,
+            focal_prior=focal,
+            noise=NOISE * unit,
+            scales=scales,
+        )
+
+    turned = fit(
+        replace(start, zooms=np.zeros(len(start.zooms))), coarse, translate=False, zoom=False
+    )
+    zoomed = fit(start, coarse, translate=False, zoom=True)
+    # Without parallax the focal length may have run away; travel is not to start from there.
+    turned_start, zoomed_start = _sane(turned, focal), _sane(zoomed, focal)
+    starts = (turned_start, zoom_as_dolly(zoomed_start), turns_as_travel(zoomed_start))
+    travelled = _best(fit(path, fine, translate=True, zoom=False) for path in starts)
+    other = fit(inside_out(travelled), fine[2:], translate=True, zoom=False)
+    travelled = _best([travelled, other])
+    everything = _best(
+        fit(path, closing, translate=True, zoom=True) for path in (travelled, zoomed_start)
+    )
+    solutions = {
+        STATIC: standing_still(seen, focal),
+        ROTATION: turned,
+        ZOOM: zoomed,
+        TRANSLATION: travelled,
+        ALL: everything,
+    }
+    explained = _explained(solutions, unit)
+    return Climb(solutions, explained, weigh(explained))
+
+
+def weigh(explained: Mapping[str, float]) -> dict[str, float]:
+    """Probability of each moving model from what each explains."""
+    best = max(max(explained[model] for model in MOVING), 1e-6)
+    score = np.array([(explained[m] / best - PRICES[m]) / SHARPNESS for m in MOVING])
+    belief = np.exp(score - score.max())
+    belief /= belief.sum()
+    return dict(zip(MOVING, belief.tolist(), strict=True))
+
+
+def _explained(solutions: Mapping[str, Solution], unit: float) -> dict[str, float]:
+    medians = [
+        float(np.median(solutions[m].residual)) for m in MOVING if len(solutions[m].residual)
+    ]
+    finest = min(medians, default=0.0)
+    scale = float(np.clip(_SCALE * finest, _SCALE_LEAST * unit, _SCALE_MOST * unit))
+    return {model: explained_share(path.residual, scale) for model, path in solutions.items()}
+
+
+def _best(paths: Iterable[Solution]) -> Solution:
+    return min(paths, key=lambda path: path.energy)
+
+
+def _sane(path: Solution, focal: float) -> Solution:
+    return replace(path, focal=float(np.clip(path.focal, 0.7 * focal, 2.0 * focal)))
