@@ -82,14 +82,17 @@ class FlowSettings:
             raise ValueError("keyframes must be at least 3 and tracks at least 10")
 
 
+DEFAULTS = FlowSettings()
+
+
 class FlowEstimator:
     """Camera path from point tracks; see the module's text."""
 
     name = "flow"
 
-    def __init__(self, settings: FlowSettings | None = None) -> None:
+    def __init__(self, settings: FlowSettings = DEFAULTS) -> None:
         """Store the settings."""
-        self.settings = settings or FlowSettings()
+        self.settings = settings
         self.frame_request = FrameRequest(self.settings.long_side, self.settings.rate)
 
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
