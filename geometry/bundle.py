@@ -9,6 +9,7 @@ et al., IEEE RA-L 2020); the depths are removed by the Schur complement.
 Unit of length: the scene's typical depth, because inverse depths are expected to be about 1.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,9 @@ FOCAL_RANGE = (0.45, 5.0)
 # No step is larger than this: radians, scene depths, log focal.
 _LARGEST_STEP = (0.3, 0.5, 0.3)
 _NEAREST = 10.0
+# Information that every unknown is taken to have: a millionth of one observation's. What nothing
+# tells (a blank picture has no tracks) then stays where it is.
+_LEAST_INFORMATION = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +322,7 @@ class _Problem:
             matrix = matrix - (coupling / own) @ coupling.T
             right = right - coupling @ (pull / own)
         matrix[np.diag_indices(len(matrix))] *= 1.0 + damping
+        matrix[np.diag_indices(len(matrix))] += _LEAST_INFORMATION
         change = np.zeros(size + 1)
         change[self.free] = np.linalg.solve(matrix, right)
         depth = state.depth
@@ -360,5 +365,5 @@ def _dot(first: FloatArray, second: FloatArray) -> FloatArray:
 
 def _sum(groups: sparse.csr_array, values: FloatArray) -> FloatArray:
     """Sum the rows of ``values`` (K, ...) over the groups."""
-    flat = groups @ values.reshape(len(values), -1)
+    flat = groups @ values.reshape(len(values), math.prod(values.shape[1:]))
     return np.asarray(flat).reshape(groups.shape[0], *values.shape[1:])
