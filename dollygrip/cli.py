@@ -51,12 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
         _say("stopped; what is finished is kept, and the same command goes on from there")
         return 128 + signal.SIGINT
     except _errors() as error:
-        _say(f"error: {error}")
+        _say(f"error: {_reason(error)}")
         return USAGE_ERROR
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="dollygrip", description="Says how the camera moved in video clips.")
+    parser = _Parser(
+        prog="dollygrip",
+        description="Says how the camera moved in video clips.",
+        epilog="exit code: 0 all is done, 1 wrong use or nothing to do, 2 some clips failed",
+    )
     parser.add_argument("--version", action="version", version=f"dollygrip {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
@@ -65,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument(
         "-o", "--out", default=DEFAULT_RUN, metavar="RUN", help="run folder (default: %(default)s)"
     )
-    label.add_argument("--estimator", default="flow", metavar="NAME", help="(default: %(default)s)")
+    label.add_argument(
+        "--estimator",
+        default="flow",
+        metavar="NAME",
+        help="what estimates the motion (default: %(default)s)",
+    )
     _add_classifier(label)
     label.add_argument(
         "--jobs",
@@ -79,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument(
         "--retry-failed", action="store_true", help="try clips again that failed before"
     )
-    label.add_argument("--restart", action="store_true", help="forget what RUN holds")
+    label.add_argument(
+        "--restart", action="store_true", help="forget what RUN holds, label everything"
+    )
     _add_json(label, "print JSON lines, as into a pipe, instead of a table")
 
     classify = _command(
@@ -106,21 +117,33 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    sentence = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=sentence)
     parser.set_defaults(command=run)
     return parser
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", nargs="?", default=DEFAULT_RUN, help="run folder")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        nargs="?",
+        default=DEFAULT_RUN,
+        help="run folder (default: %(default)s)",
+    )
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--classifier", default="threshold", metavar="NAME", help="(default: %(default)s)"
+        "--classifier",
+        default="threshold",
+        metavar="NAME",
+        help="what turns motion into labels (default: %(default)s)",
     )
     parser.add_argument(
-        "--settings", metavar="FILE", help="TOML file, tables such as [estimator.flow]"
+        "--settings",
+        metavar="FILE",
+        help="TOML file with tables such as [classifier.threshold]",
     )
 
 
@@ -146,6 +169,13 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.store import StoreError
 
     return EngineError, SettingsError, StoreError, OSError
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, without the number that an OSError puts before it."""
+    if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _label(options: argparse.Namespace) -> int:

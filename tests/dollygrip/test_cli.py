@@ -83,6 +83,7 @@ def test_a_usage_error_ends_with_1(arguments, capsys):
         (["label", "x.mp4", "--settings", "none.toml"], "none.toml"),
         (["label", "x.mp4", "-o", "file/run"], "file"),
         (["label", "x.mp4", "-o", "full"], "not a run folder"),
+        (["samples", "file"], "error: file: File exists"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(tmp_path, monkeypatch, capsys, arguments, said):
