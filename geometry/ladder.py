@@ -17,7 +17,12 @@ from dollygrip.geometry.bundle import (
     explained_share,
     standing_still,
 )
-from dollygrip.geometry.lookalikes import inside_out, turns_as_travel, zoom_as_dolly
+from dollygrip.geometry.lookalikes import (
+    inside_out,
+    turns_as_travel,
+    zoom_against_dolly,
+    zoom_as_dolly,
+)
 
 STATIC, ROTATION, ZOOM, TRANSLATION, ALL = (
     "static",
@@ -33,7 +38,7 @@ MOVING = MODELS[1:]
 # Rendered pans leave translation less than 0.15 to gain, real ones up to 0.3 (lenses, subjects);
 # real trucks leave 0.4 and more. Zooms leave up to 0.2, dollies 0.25 and more. The sharpness is
 # how fast belief changes around that.
-PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.36, ALL: 0.48}
+PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.36, ALL: 0.45}
 SHARPNESS = 0.05
 
 # Pixels of a picture 480 wide: noise of a tracked point, coarsest and finest kernel of the search.
@@ -67,10 +72,10 @@ def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Cli
         focal: Expected focal length, pixels.
         unit: Long side of the picture over 480.
     """
-    settled = np.full(4, FINEST)
-    coarse = unit * np.concatenate([np.geomspace(COARSEST, 2.0, 5), settled[:2]])
-    fine = unit * np.concatenate([np.geomspace(COARSEST, 2.0, 9), settled])
+    coarse = unit * np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
+    fine = unit * np.append(np.geomspace(COARSEST, 2.0, 10), [FINEST] * 6)
     closing = fine[4:]
+    settling = np.full(8, unit * FINEST)
 
     def fit(path: Solution, scales: FloatArray, *, translate: bool, zoom: bool) -> Solution:
         return adjust(
@@ -92,10 +97,9 @@ def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Cli
     starts = (turned_start, zoom_as_dolly(zoomed_start), turns_as_travel(zoomed_start))
     travelled = _best(fit(path, fine, translate=True, zoom=False) for path in starts)
     other = fit(inside_out(travelled), fine[2:], translate=True, zoom=False)
-    travelled = _best([travelled, other])
-    everything = _best(
-        fit(path, closing, translate=True, zoom=True) for path in (travelled, zoomed_start)
-    )
+    travelled = fit(_best([travelled, other]), settling, translate=True, zoom=False)
+    starts = (travelled, zoomed_start, zoom_against_dolly(zoomed_start))
+    everything = _best(fit(path, closing, translate=True, zoom=True) for path in starts)
     solutions = {
         STATIC: standing_still(seen, focal),
         ROTATION: turned,

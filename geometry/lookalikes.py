@@ -20,6 +20,12 @@ def zoom_as_dolly(solution: Solution) -> Solution:
     return replace(solution, centers=centers, zooms=np.zeros(len(steps)))
 
 
+def zoom_against_dolly(solution: Solution) -> Solution:
+    """The path of a dolly zoom: twice the zoom, half of it undone by travelling."""
+    undone = zoom_as_dolly(replace(solution, zooms=-solution.zooms))
+    return replace(undone, zooms=2.0 * solution.zooms)
+
+
 def turns_as_travel(solution: Solution) -> Solution:
     """The path that makes pans by trucking, tilts by rising, zooms by dollying; only rolls stay.
 
