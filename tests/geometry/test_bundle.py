@@ -379,7 +379,7 @@ def test_standing_still_measures_how_far_points_went(scene):
     seen, _ = scene(path_of())
     still = standing_still(seen, FOCAL)
     np.testing.assert_allclose(still.residual, 0.0, atol=1e-9)
-    moved = standing_still(replace(seen, xy=seen.xy + [3.0, 4.0]), FOCAL)
+    moved = standing_still(replace(seen, xy=seen.xy + np.array([3.0, 4.0])), FOCAL)
     np.testing.assert_allclose(moved.residual, 5.0, atol=1e-9)
 
 
