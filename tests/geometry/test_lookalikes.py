@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from dollygrip.geometry.bundle import Observations, Solution, standing_still
-from dollygrip.geometry.lookalikes import inside_out, turns_as_travel, zoom_as_dolly
+from dollygrip.geometry.lookalikes import (
+    inside_out,
+    turns_as_travel,
+    zoom_against_dolly,
+    zoom_as_dolly,
+)
 from dollygrip.geometry.rotations import is_rotation, log
 from dollygrip.geometry.synthetic import Move, camera_path
 from dollygrip.geometry.trajectory import Trajectory
@@ -78,6 +83,15 @@ def test_a_zoom_as_a_dolly(seen_from, name, sign):
     np.testing.assert_array_equal(dolly.rotations, zoom.rotations)
 
 
+@pytest.mark.parametrize(("name", "sign"), [("zoom_in", 1), ("zoom_out", -1)])
+def test_a_zoom_as_a_dolly_zoom(seen_from, name, sign):
+    zoom, seen = seen_from(Move(name, 0.1), **FLAT)
+    both = zoom_against_dolly(zoom)
+    assert apart(zoom, both, seen).max() < 3.0
+    np.testing.assert_allclose(both.zooms[-1], sign * 0.2, atol=1e-9)
+    np.testing.assert_allclose(both.centers[-1], [0.0, 0.0, -sign * 0.1], atol=1e-9)
+
+
 def test_the_dolly_goes_where_the_camera_looks(seen_from):
     zoom, _ = seen_from(Move("pan_right", 90.0, end=0.6), Move("zoom_in", 0.3, start=0.8))
     end = zoom_as_dolly(zoom).centers[-1]
@@ -132,7 +146,7 @@ def test_inside_out_twice_is_as_before(seen_from):
     np.testing.assert_allclose(back.inverse_depth, path.inverse_depth, atol=1e-12)
 
 
-@pytest.mark.parametrize("change", [zoom_as_dolly, turns_as_travel, inside_out])
+@pytest.mark.parametrize("change", [zoom_as_dolly, zoom_against_dolly, turns_as_travel, inside_out])
 def test_the_first_camera_stays_the_world(seen_from, change):
     path, _ = seen_from(Move("arc_cw", 20.0), Move("roll_cw", 5.0), Move("zoom_in", 0.2))
     changed = change(path)
