@@ -46,6 +46,8 @@ NOISE, COARSEST, FINEST = 0.5, 30.0, 1.5
 # What counts as explained: this many times the median residual of the best model, so that a sharp
 # picture shows a parallax that a noisy one hides; and its bounds in pixels.
 _SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
+# Standing still explains this much of a picture in which nothing but subjects moves.
+_SURELY_STILL = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class Climb:
     """What the models say of one stretch of a shot.
 
     Attributes:
-        solutions: The path under each model that was tried.
+        solutions: The path under each model; that of a simpler one where a model was not tried.
         explained: Share of the observations each explains, 0 to 1.
         beliefs: Probability of each moving model, given that the camera moves.
     """
@@ -63,14 +65,18 @@ class Climb:
     beliefs: Mapping[str, float]
 
 
-def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Climb:
-    """Fit every model and weigh them.
+def climb(
+    seen: Observations, start: Solution, focal: float, unit: float, *, stands: bool = False
+) -> Climb:
+    """Fit the models and weigh them.
 
     Args:
         seen: Tracks in the keyframes.
         start: A chain of turns and zooms to start from.
         focal: Expected focal length, pixels.
         unit: Long side of the picture over 480.
+        stands: Whether much of the picture stands still. If standing still then explains the
+            tracks too, nothing above a rotation is tried.
     """
     coarse = unit * np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
     fine = unit * np.append(np.geomspace(COARSEST, 2.0, 10), [FINEST] * 6)
@@ -91,6 +97,11 @@ def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Cli
     turned = fit(
         replace(start, zooms=np.zeros(len(start.zooms))), coarse, translate=False, zoom=False
     )
+    still = standing_still(seen, focal)
+    if stands and explained_share(still.residual, NOISE * unit) > _SURELY_STILL:
+        solutions = {STATIC: still} | dict.fromkeys(MOVING, turned)
+        beliefs = dict.fromkeys(MOVING, 0.0) | {ROTATION: 1.0}
+        return Climb(solutions, _explained(solutions, unit), beliefs)
     zoomed = fit(start, coarse, translate=False, zoom=True)
     # Without parallax the focal length may have run away; travel is not to start from there.
     turned_start, zoomed_start = _sane(turned, focal), _sane(zoomed, focal)
@@ -101,7 +112,7 @@ def climb(seen: Observations, start: Solution, focal: float, unit: float) -> Cli
     starts = (travelled, zoomed_start, zoom_against_dolly(zoomed_start))
     everything = _best(fit(path, closing, translate=True, zoom=True) for path in starts)
     solutions = {
-        STATIC: standing_still(seen, focal),
+        STATIC: still,
         ROTATION: turned,
         ZOOM: zoomed,
         TRANSLATION: travelled,
@@ -122,7 +133,9 @@ def weigh(explained: Mapping[str, float]) -> dict[str, float]:
 
 def _explained(solutions: Mapping[str, Solution], unit: float) -> dict[str, float]:
     medians = [
-        float(np.median(solutions[m].residual)) for m in MOVING if len(solutions[m].residual)
+        float(np.median(path.residual))
+        for model, path in solutions.items()
+        if model != STATIC and len(path.residual)
     ]
     finest = min(medians, default=0.0)
     scale = float(np.clip(_SCALE * finest, _SCALE_LEAST * unit, _SCALE_MOST * unit))

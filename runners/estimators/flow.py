@@ -130,10 +130,12 @@ def explain(
     windows = split_windows(tracks.times, settings.window)
     climbs: list[Climb] = []
     chosen = [keyframes(steps, first, last, settings.keyframes) for first, last in windows]
+    stillness = still_share(tracks)
+    stands = bool(len(stillness)) and float(stillness.min()) > 2.0 * STILL_SHARE
     for frames in chosen:
         seen = observe(tracks, frames, settings.tracks)
         start = chained_start(seen, steps, frames, focal)
-        climbs.append(climb(seen, start, focal, max(tracks.size) / 480))
+        climbs.append(climb(seen, start, focal, max(tracks.size) / 480, stands=stands))
 
     def path(model: str) -> Trajectory:
         if model == STATIC:
@@ -144,9 +146,9 @@ def explain(
         ]
         return chain(parts, tracks)
 
-    stillness = still_share(tracks)
     beliefs = _beliefs(climbs, windows, _still_probability(stillness, climbs))
-    hypotheses = [Hypothesis(model, beliefs[model], path(model)) for model in MODELS]
+    models = [model for model in MODELS if beliefs[model] > 0.0]
+    hypotheses = [Hypothesis(model, beliefs[model], path(model)) for model in models]
     diagnostics = {
         "frames": len(tracks.times),
         "points": round(len(tracks.frame) / len(tracks.times), 1),
