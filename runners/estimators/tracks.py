@@ -9,14 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
-from dollygrip.runners.estimators.stillness import (
-    GRID as STILL_GRID,
-)
-from dollygrip.runners.estimators.stillness import (
-    FloatImage,
-    small_picture,
-    still_cells,
-)
+from dollygrip.runners.estimators.overlays import PixelRange, burnt_in
+from dollygrip.runners.estimators.stillness import GRID as STILL_GRID
+from dollygrip.runners.estimators.stillness import FloatImage, small_picture, still_cells
 from dollygrip.runners.video import Frame
 
 GrayImage = npt.NDArray[np.uint8]
@@ -87,6 +82,7 @@ def track_points(frames: Iterable[Frame]) -> Tracks:
     brightness: list[float] = []
     seen: list[tuple[IntArray, Points]] = []
     stillness = _Stillness()
+    pixels = PixelRange()
     previous: GrayImage | None = None
     points = np.zeros((0, 2), np.float32)
     ids = np.zeros(0, np.intp)
@@ -104,6 +100,7 @@ def track_points(frames: Iterable[Frame]) -> Tracks:
         ids = np.concatenate([ids[alone], np.arange(issued, issued + len(fresh))])
         issued += len(fresh)
         stillness.add(frame.time, image)
+        pixels.add(image)
         times.append(frame.time)
         texture.append(share)
         brightness.append(float(image.mean()))
@@ -113,12 +110,16 @@ def track_points(frames: Iterable[Frame]) -> Tracks:
     stillness.finish()
     center = (np.array(size, dtype=np.float64) - 1.0) / 2.0
     cells = STILL_GRID[0] * STILL_GRID[1]
+    number = np.repeat(np.arange(len(seen)), [len(i) for i, _ in seen])
+    track = np.concatenate([np.zeros(0, np.intp), *(i for i, _ in seen)])
+    xy = np.concatenate([np.zeros((0, 2)), *(p.astype(np.float64) - center for _, p in seen)])
+    scene = ~burnt_in(track, xy, pixels.unchanging())
     return Tracks(
         times=np.array(times, dtype=np.float64),
         size=size,
-        frame=np.repeat(np.arange(len(seen)), [len(i) for i, _ in seen]),
-        track=np.concatenate([np.zeros(0, np.intp), *(i for i, _ in seen)]),
-        xy=np.concatenate([np.zeros((0, 2)), *(p.astype(np.float64) - center for _, p in seen)]),
+        frame=number[scene],
+        track=track[scene],
+        xy=xy[scene],
         texture=np.array(texture, dtype=np.float64),
         brightness=np.array(brightness, dtype=np.float64),
         still_frames=np.array(stillness.frames, dtype=np.intp).reshape(-1, 2),
