@@ -156,16 +156,27 @@ def adjust(
         else:
             damping = min(damping * 10.0, 1e3)
     state = here.state
+    # Where nothing is seen the priors would pull the camera home; it rather stays where it was.
+    held = _nearest_seen(seen)
     return Solution(
-        rotations=state.rotations,
-        centers=state.centers,
-        zooms=state.zooms,
+        rotations=state.rotations[held],
+        centers=state.centers[held],
+        zooms=state.zooms[held],
         focal=float(np.exp(state.log_focal)),
         inverse_depth=state.depth,
         residual=np.sqrt((here.residual**2).sum(axis=1)) * noise,
         energy=problem.energy(here, float(scales[-1]) / noise),
         sigmas=problem.sigmas(covariance),
     )
+
+
+def _nearest_seen(seen: Observations) -> IntArray:
+    """(N,) for each frame itself, or the nearest frame in which a track is seen."""
+    frames = np.unique(np.concatenate([seen.frame, seen.anchor]))
+    everyone = np.arange(seen.frames)
+    if not len(frames):
+        return everyone
+    return np.asarray(frames[np.abs(frames[None] - everyone[:, None]).argmin(axis=1)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +288,7 @@ class _Problem:
         return float(data + path + (off**2).sum() / DEPTH_SPREAD**2)
 
     def step(self, here: _Linear, kernel: float, damping: float) -> tuple[_State, FloatArray]:
-        """One step of Levenberg-Marquardt, and the matrix that was inverted for it."""
+        """One step of Levenberg-Marquardt, and the normal matrix, undamped."""
         seen, r, state = self.seen, here.residual, here.state
         n, t = seen.frames, len(seen.anchor)
         size = 7 * n
@@ -321,10 +332,12 @@ class _Problem:
             coupling = np.concatenate([shared_rows, with_focal[None]])[self.free]
             matrix = matrix - (coupling / own) @ coupling.T
             right = right - coupling @ (pull / own)
-        matrix[np.diag_indices(len(matrix))] *= 1.0 + damping
-        matrix[np.diag_indices(len(matrix))] += _LEAST_INFORMATION
+        along = np.diag_indices(len(matrix))
+        matrix[along] += _LEAST_INFORMATION
+        damped = matrix.copy()
+        damped[along] *= 1.0 + damping
         change = np.zeros(size + 1)
-        change[self.free] = np.linalg.solve(matrix, right)
+        change[self.free] = np.linalg.solve(damped, right)
         depth = state.depth
         if self.translate:
             moved = depth + (pull - coupling.T @ change[self.free]) / own

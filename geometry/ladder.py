@@ -58,11 +58,13 @@ class Climb:
         solutions: The path under each model; that of a simpler one where a model was not tried.
         explained: Share of the observations each explains, 0 to 1.
         beliefs: Probability of each moving model, given that the camera moves.
+        observations: How many there are.
     """
 
     solutions: Mapping[str, Solution]
     explained: Mapping[str, float]
     beliefs: Mapping[str, float]
+    observations: int
 
 
 def climb(
@@ -101,7 +103,7 @@ def climb(
     if stands and explained_share(still.residual, NOISE * unit) > _SURELY_STILL:
         solutions = {STATIC: still} | dict.fromkeys(MOVING, turned)
         beliefs = dict.fromkeys(MOVING, 0.0) | {ROTATION: 1.0}
-        return Climb(solutions, _explained(solutions, unit), beliefs)
+        return Climb(solutions, _explained(solutions, unit), beliefs, len(seen.xy))
     zoomed = fit(start, coarse, translate=False, zoom=True)
     # Without parallax the focal length may have run away; travel is not to start from there.
     turned_start, zoomed_start = _sane(turned, focal), _sane(zoomed, focal)
@@ -119,7 +121,7 @@ def climb(
         ALL: everything,
     }
     explained = _explained(solutions, unit)
-    return Climb(solutions, explained, weigh(explained))
+    return Climb(solutions, explained, weigh(explained), len(seen.xy))
 
 
 def weigh(explained: Mapping[str, float]) -> dict[str, float]:

@@ -1,5 +1,11 @@
 """Tiny clips, and an estimator package that misbehaves on demand."""
 
+import os
+
+# Small matrices: threads of BLAS would only spin, and wait for each other on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Callable, Iterable
 from pathlib import Path
 

@@ -41,9 +41,11 @@ STILL_PIXELS = 0.6
 # Share of still cells at which a still camera is an even bet, and how sharp that is. A picture
 # that is nearly all subject leaves a twentieth; a moving camera leaves next to nothing, ...
 STILL_SHARE, STILL_SHARPNESS = 0.05, 0.01
-# ... but for the far end of a wide view, which stays put while the rest explains itself by
-# travel: of what the best model explains, standing still must explain this share.
+# ... but for the far end of a wide view, which stays put while travel explains the rest: of what
+# the best model explains, standing still must explain this share, the less the more cells stand
+# still, and nothing from this share of cells on.
 STILL_EXPLAINED, STILL_EXPLAINED_SHARPNESS = 0.4, 0.03
+STILL_ENOUGH = 0.3
 # A shot that stands still for most of its time may move in the rest.
 STILL_PERCENTILE = 25
 
@@ -110,6 +112,8 @@ class FlowEstimator:
         diagnostics: dict[str, Any] = {}
         if failure is None:
             hypotheses, diagnostics = explain(tracks, self.settings)
+        if not hypotheses:
+            failure = failure or _UNCONNECTED
         return Estimate(
             hypotheses,
             failure,
@@ -121,10 +125,18 @@ class FlowEstimator:
         )
 
 
+_UNCONNECTED = Failure(
+    Reason.DID_NOT_CONVERGE, "Nothing can be followed from one picture to the next."
+)
+
+
 def explain(
     tracks: Tracks, settings: FlowSettings
 ) -> tuple[tuple[Hypothesis, ...], dict[str, Any]]:
-    """Weighed hypotheses of a shot, likeliest first, and what they rest on."""
+    """Weighed hypotheses of a shot, likeliest first, and what they rest on.
+
+    No hypotheses where no point is seen in two pictures.
+    """
     focal = FOCAL_PRIOR * max(tracks.size)
     steps = chain_steps(tracks, focal)
     windows = split_windows(tracks.times, settings.window)
@@ -136,6 +148,11 @@ def explain(
         seen = observe(tracks, frames, settings.tracks)
         start = chained_start(seen, steps, frames, focal)
         climbs.append(climb(seen, start, focal, max(tracks.size) / 480, stands=stands))
+    # A window without observations, such as black leader, has no say.
+    votes = np.array([frames[-1] - frames[0] for frames in chosen], dtype=np.float64)
+    votes *= [done.observations > 0 for done in climbs]
+    if not votes.any():
+        return (), {}
 
     def path(model: str) -> Trajectory:
         if model == STATIC:
@@ -146,7 +163,7 @@ def explain(
         ]
         return chain(parts, tracks)
 
-    beliefs = _beliefs(climbs, windows, _still_probability(stillness, climbs))
+    beliefs = _beliefs(climbs, votes / votes.sum(), _still_probability(stillness, climbs))
     models = [model for model in MODELS if beliefs[model] > 0.0]
     hypotheses = [Hypothesis(model, beliefs[model], path(model)) for model in models]
     diagnostics = {
@@ -205,22 +222,18 @@ def _still_probability(stillness: FloatArray, climbs: list[Climb]) -> float:
     level = float(np.percentile(stillness, STILL_PERCENTILE))
     best = sum(max(done.explained[model] for model in MOVING) for done in climbs)
     explained = sum(done.explained[STATIC] for done in climbs) / max(best, 1e-6)
+    needed = STILL_EXPLAINED * min(1.0, (STILL_ENOUGH - level) / (STILL_ENOUGH - 2 * STILL_SHARE))
     evidence = min(
         (level - STILL_SHARE) / STILL_SHARPNESS,
-        (explained - STILL_EXPLAINED) / STILL_EXPLAINED_SHARPNESS,
+        (explained - needed) / STILL_EXPLAINED_SHARPNESS,
     )
     return float(0.5 * (1.0 + np.tanh(0.5 * evidence)))
 
 
-def _beliefs(climbs: list[Climb], windows: list[tuple[int, int]], still: float) -> dict[str, float]:
-    """Probability of each model over the shot: windows count by their length."""
-    lengths = np.array([last - first for first, last in windows], dtype=np.float64)
-    lengths /= lengths.sum()
+def _beliefs(climbs: list[Climb], votes: FloatArray, still: float) -> dict[str, float]:
+    """Probability of each model over the shot; votes are the weights of the windows."""
     moving = {
-        model: sum(
-            float(length) * done.beliefs[model]
-            for length, done in zip(lengths, climbs, strict=True)
-        )
+        model: sum(float(v) * done.beliefs[model] for v, done in zip(votes, climbs, strict=True))
         for model in MOVING
     }
     return {STATIC: still} | {model: (1.0 - still) * belief for model, belief in moving.items()}
