@@ -158,11 +158,12 @@ def adjust(
     state = here.state
     # Where nothing is seen the priors would pull the camera home; it rather stays where it was.
     held = _nearest_seen(seen)
+    home, zooms = state.rotations[held[0]], state.zooms[held]
     return Solution(
-        rotations=state.rotations[held],
-        centers=state.centers[held],
-        zooms=state.zooms[held],
-        focal=float(np.exp(state.log_focal)),
+        rotations=home.T @ state.rotations[held],
+        centers=(state.centers[held] - state.centers[held[0]]) @ home,
+        zooms=zooms - zooms[0],
+        focal=float(np.exp(state.log_focal + zooms[0])),
         inverse_depth=state.depth,
         residual=np.sqrt((here.residual**2).sum(axis=1)) * noise,
         energy=problem.energy(here, float(scales[-1]) / noise),

@@ -192,7 +192,7 @@ def test_time_run_backwards_flips_every_sign(name):
     assert set(labelled(reversed_).labels) == renamed(answer.labels, SIGNS)
 
 
-@pytest.mark.parametrize("name", ["pedestal_up", "roll_ccw"])
+@pytest.mark.parametrize("name", ["pedestal_up", "roll_ccw", "truck_left"])
 @pytest.mark.parametrize("rate", [10.0, 30.0])
 def test_the_frame_rate_changes_nothing(name, rate, tmp_path):
     record = recorded(tmp_path, path_of(*CANONICAL[name], rate=rate))
@@ -325,8 +325,14 @@ CASES = {
     ),
     "lead": Case((Move("dolly_out", 0.6),), {"dolly_out"}, cast=ACCOMPANIED),
     "tail": Case((Move("dolly_in", 0.6),), {"dolly_in"}, "corridor", cast=ACCOMPANIED),
+    "arc_cw": Case(
+        (Move("arc_cw", 30.0),), {"arc_cw", "truck_left"}, "nature", tolerated={"pan_right"}
+    ),
     "arc_ccw": Case(
         (Move("arc_ccw", 30.0),), {"arc_ccw", "truck_right"}, tolerated={"pan_left"}
+    ),
+    "crane_down": Case(
+        (Move("crane_down", 15.0),), {"crane_down", "pedestal_down"}, tolerated={"tilt_up"}
     ),
     "crane_up": Case(
         (Move("crane_up", 20.0),), {"crane_up", "pedestal_up"}, tolerated={"tilt_down"}
@@ -350,7 +356,7 @@ def test_harder_pictures(case):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNED_AXES)
-@pytest.mark.parametrize("place", ["room", "nature"])
+@pytest.mark.parametrize("place", ["room", "nature", "landscape"])
 def test_every_move_in_other_places(name, place):
     frames = filmed(path_of(*CANONICAL[name], size=(480, 270)), place)
     assert set(labelled(frames).labels) == {name}

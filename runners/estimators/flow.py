@@ -40,7 +40,7 @@ from dollygrip.runners.video import Frame, FrameRequest
 STILL_PIXELS = 0.6
 # Share of still cells at which a still camera is an even bet, and how sharp that is. A picture
 # that is nearly all subject leaves a twentieth; a moving camera leaves next to nothing, ...
-STILL_SHARE, STILL_SHARPNESS = 0.05, 0.01
+STILL_SHARE, STILL_SHARPNESS = 0.07, 0.012
 # ... but for the far end of a wide view, which stays put while travel explains the rest: of what
 # the best model explains, standing still must explain this share, the less the more cells stand
 # still, and nothing from this share of cells on.
@@ -187,13 +187,16 @@ def still_share(tracks: Tracks) -> FloatArray:
 
     A camera that moves leaves no cell where it was, whatever the scene does; one that stands
     still leaves the cells between the moving subjects. A cell counts as still when its corners
-    say so, or its shading where it has none.
+    say so, or its shading where it has none. Cells count by their squared distance from the
+    middle: that is where subjects are, and what a zoom, a roll or a dolly moves least.
 
     Returns:
         (C,) values 0 to 1.
     """
     cells = tracks.still.shape[1]
     grid = np.array(STILL_GRID)
+    across, down = ((np.arange(side) + 0.5) / side * 2.0 - 1.0 for side in STILL_GRID)
+    weight = (across[None, :] ** 2 + down[:, None] ** 2).ravel()
     at = np.floor((tracks.xy / np.array(tracks.size) + 0.5) * grid).astype(np.intp)
     at = np.clip(at, 0, grid - 1)
     cell = at[:, 1] * grid[0] + at[:, 0]
@@ -210,8 +213,8 @@ def still_share(tracks: Tracks) -> FloatArray:
         followed = np.bincount(cell[a][in_a], minlength=cells)
         standing = np.bincount(cell[a][in_a], moved < limit, minlength=cells)
         still = np.where(followed > 0, standing > 0.5 * followed, shaded)
-        told = textured | (np.bincount(cell[a], minlength=cells) > 0)
-        shares.append(float((still & told).sum() / max(int(told.sum()), 1)))
+        told = weight * (textured | (np.bincount(cell[a], minlength=cells) > 0))
+        shares.append(float(told[still].sum() / max(float(told.sum()), 1e-9)))
     return np.array(shares)
 
 
