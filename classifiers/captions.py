@@ -121,6 +121,8 @@ def _story(told: Sequence[Segment], ambiguous: Sequence[tuple[str, str]], pace: 
             before = []
         groups[-1].append(segment.motion)
         before.append(segment)
+    # A move that pauses and goes on is one step of the story.
+    groups = [group for k, group in enumerate(groups) if k == 0 or group != groups[k - 1]]
     if len(groups) > _MOST_STEPS:
         distinct = list(dict.fromkeys(s.motion for s in told if s.motion != "static"))
         return f"in turn {_listed(distinct, ambiguous)}{pace}"

@@ -21,6 +21,13 @@ def test_moves_at_once_are_joined(path, label):
     assert three.caption == "The camera pans right, tilts up and zooms in; steady."
 
 
+def test_a_move_that_pauses_is_told_once():
+    names = ("truck_left", "dolly_in", "truck_left", "truck_left")
+    told = [Segment(name, 2.0 * k, 2.0 * k + 1.5, 0.9) for k, name in enumerate(names)]
+    said = caption(("dolly_in", "truck_left"), told, (), "regular", "smooth")
+    assert said == "The camera trucks left, then pushes in, then trucks left; steady."
+
+
 def test_pace_is_told(path, label):
     assert label(path(seconds=12.0, pan=20.0)).caption == "The camera pans right slowly; steady."
     assert label(path(seconds=1.5, pan=60.0)).caption.startswith("The camera pans right fast")
