@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dollygrip.classifiers.labels import COMBINED
 from dollygrip.classifiers.records import Segment
 from dollygrip.classifiers.reliability import Failure
 from dollygrip.classifiers.segments import follows
@@ -42,16 +43,6 @@ _VERBS = {
     "dolly_zoom_in": _Verb("dolly-zooms", "dolly-zooming", "in"),
     "dolly_zoom_out": _Verb("dolly-zooms", "dolly-zooming", "out"),
     "static": _Verb("holds", "holding", "still"),
-}
-
-# A combined move says what its parts say.
-_PARTS = {
-    "arc_cw": ("truck_left", "pan_right"),
-    "arc_ccw": ("truck_right", "pan_left"),
-    "crane_up": ("pedestal_up", "tilt_down"),
-    "crane_down": ("pedestal_down", "tilt_up"),
-    "dolly_zoom_in": ("zoom_in", "dolly_out"),
-    "dolly_zoom_out": ("zoom_out", "dolly_in"),
 }
 
 _PACE = {"slow": " slowly", "fast": " fast"}
@@ -104,8 +95,9 @@ def failure_caption(failure: Failure) -> str:
 
 def _told(moves: Sequence[str], segments: Sequence[Segment]) -> list[Segment]:
     """Segments worth telling, by start."""
+    # A combined move says what its parts say.
     timed = {segment.motion for segment in segments}
-    hidden = {part for move in moves for part in _PARTS.get(move, ()) if move in timed}
+    hidden = {part for move in moves for part in COMBINED.get(move, ()) if move in timed}
     said = {*moves, "static"} - hidden
     return sorted((s for s in segments if s.motion in said), key=lambda segment: segment.start)
 

@@ -156,6 +156,16 @@ DERIVED = tuple(d.name for d in DEFINITIONS if not d.camerabench)
 DIRECTIONS = tuple(d.name for d in DEFINITIONS if d.axis)
 """The 14 signed moves: the primitives but ``static``."""
 
+COMBINED = {
+    "arc_cw": ("pan_right", "truck_left"),
+    "arc_ccw": ("pan_left", "truck_right"),
+    "crane_up": ("tilt_down", "pedestal_up"),
+    "crane_down": ("tilt_up", "pedestal_down"),
+    "dolly_zoom_in": ("zoom_in", "dolly_out"),
+    "dolly_zoom_out": ("zoom_out", "dolly_in"),
+}
+"""The parts of each combined move: the turn or zoom, then the travel."""
+
 STEADINESS = ("static", "very_smooth", "smooth", "unsteady", "very_unsteady")
 SPEED = ("slow", "regular", "fast")
 COMPLEXITY = ("none", "minor", "simple", "complex")

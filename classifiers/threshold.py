@@ -9,7 +9,7 @@ import numpy as np
 from dollygrip.classifiers.attributes import attributes
 from dollygrip.classifiers.base import failed
 from dollygrip.classifiers.captions import caption
-from dollygrip.classifiers.labels import BY_NAME, DEFINITIONS, DIRECTIONS
+from dollygrip.classifiers.labels import BY_NAME, COMBINED, DEFINITIONS, DIRECTIONS
 from dollygrip.classifiers.records import Segment, ShotLabels
 from dollygrip.classifiers.reliability import (
     PRESENT,
@@ -31,16 +31,6 @@ from dollygrip.classifiers.visibility import TRANSLATIONS, VisibleMotion, visibl
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.trajectory import Hypothesis
-
-# Combined moves: the parts, in the order (turn or zoom, travel).
-_COMBINED = {
-    "arc_cw": ("pan_right", "truck_left"),
-    "arc_ccw": ("pan_left", "truck_right"),
-    "crane_up": ("tilt_down", "pedestal_up"),
-    "crane_down": ("tilt_up", "pedestal_down"),
-    "dolly_zoom_in": ("zoom_in", "dolly_out"),
-    "dolly_zoom_out": ("zoom_out", "dolly_in"),
-}
 
 # Half a pixel of a picture 480 wide; keeps logarithms finite where nothing moves at all.
 _FLOOR = 0.001
@@ -186,8 +176,6 @@ def _readings(
         return Failure(Reason.FEW_FRAMES_REGISTERED, "Fewer than two frames have a camera pose.")
     total = sum(h.probability for h in usable)
     lost = Failure(Reason.DID_NOT_CONVERGE, "The camera path has values that are not finite.")
-    if not all(np.isfinite(h.trajectory.focals[h.trajectory.valid]).all() for h in usable):
-        return lost
     motions = [visible_motion(h.trajectory) for h in usable]
     if not all(motion.is_finite() for motion in motions):
         return lost
@@ -237,7 +225,7 @@ def _scores(motion: VisibleMotion, settings: ThresholdSettings) -> dict[str, flo
         name: float(evidence[AXES.index(d.axis), 0 if d.sign > 0 else 1])
         for name, d in ((name, BY_NAME[name]) for name in DIRECTIONS)
     }
-    for name, parts in _COMBINED.items():
+    for name, parts in COMBINED.items():
         together = _together(motion, *parts, settings)
         by_name[name] = min(together, *(by_name[part] for part in parts))
     by_name["shaky"] = float(np.log((motion.shake + 1e-5) / (settings.shake + 1e-5)))
@@ -353,7 +341,7 @@ def _segments(
         moving = tuple(span for stretches in spans.values() for span in stretches)
         unseen = settings.still_share * settings.thresholds
         spans["static"] = holds(readings[0].motion, moving, unseen, rules)
-    for name, (first, second) in _COMBINED.items():
+    for name, (first, second) in COMBINED.items():
         if name in labels:
             spans[name] = overlap(spans.get(first, ()), spans.get(second, ()), rules.shortest)
     if "shaky" in labels:
