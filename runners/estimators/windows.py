@@ -18,6 +18,7 @@ from dollygrip.runners.estimators.tracks import Tracks
 GROUND = 0.4
 # The longest tracks are taken from this many stretches of a window, so that none goes without.
 _STRETCHES = 6
+_PAIRS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +40,26 @@ class Stretch:
 
 def chain_steps(tracks: Tracks, focal: float) -> FloatArray:
     """(F - 1, 4) turn and zoom from each frame to the next; see ``fit_steps``."""
-    order = np.lexsort((tracks.frame, tracks.track))
-    same = (np.diff(tracks.track[order]) == 0) & (np.diff(tracks.frame[order]) == 1)
-    before, after = order[:-1][same], order[1:][same]
-    return fit_steps(
-        tracks.frame[before],
-        tracks.xy[before],
-        tracks.xy[after],
-        pairs=len(tracks.times) - 1,
-        focal=focal,
-        scales=np.geomspace(30.0, 1.0, 10) * max(tracks.size) / 480,
-    )
+    pairs = len(tracks.times) - 1
+    starts = np.searchsorted(tracks.frame, np.arange(len(tracks.times) + 1))
+    steps = np.zeros((pairs, 4))
+    # A block of pairs at a time: pairs do not know of each other, and memory must not grow.
+    for first in range(0, pairs, _PAIRS_AT_ONCE):
+        last = min(first + _PAIRS_AT_ONCE, pairs)
+        block = slice(starts[first], starts[last + 1])
+        frame, track, xy = tracks.frame[block], tracks.track[block], tracks.xy[block]
+        order = np.lexsort((frame, track))
+        same = (np.diff(track[order]) == 0) & (np.diff(frame[order]) == 1)
+        before, after = order[:-1][same], order[1:][same]
+        steps[first:last] = fit_steps(
+            frame[before] - first,
+            xy[before],
+            xy[after],
+            pairs=last - first,
+            focal=focal,
+            scales=np.geomspace(30.0, 1.0, 10) * max(tracks.size) / 480,
+        )
+    return steps
 
 
 def split_windows(times: FloatArray, seconds: float) -> list[tuple[int, int]]:
