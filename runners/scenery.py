@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import cv2
 import numpy as np
@@ -103,6 +103,16 @@ class Actor:
             feet = feet + camera_center
         phase = int(self.cadence * time * len(self.phases)) % len(self.phases)
         return self.phases[phase].moved(1.0, feet)
+
+
+class Whereabouts(TypedDict):
+    """The fields of :class:`Actor` that say where it is and how it goes."""
+
+    start: tuple[float, float, float]
+    velocity: NotRequired[tuple[float, float, float]]
+    tracked: NotRequired[bool]
+    cadence: NotRequired[float]
+    sway: NotRequired[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -675,13 +685,13 @@ def _standing(picture: Image, tall: float) -> Panel:
     )
 
 
-def person(seed: int, tall: float, **path: object) -> Actor:
+def person(seed: int, tall: float, **path: Unpack[Whereabouts]) -> Actor:
     """Somebody who walks.
 
     Args:
         seed: Of the clothes.
         tall: Height in scene depths.
-        path: The fields of :class:`Actor` that say where.
+        path: As in :class:`Whereabouts`.
     """
     phases = []
     for stride in np.sin(2.0 * np.pi * np.arange(8) / 8):
@@ -709,10 +719,10 @@ def person(seed: int, tall: float, **path: object) -> Actor:
             cv2.circle(cloth, (eye, 52), 5, (30, 25, 25), -1)
         cv2.line(cloth, (148, 76), (172, 76), (140, 60, 60), 4)
         phases.append(_standing(np.dstack([cloth, cover]), tall))
-    return Actor(tuple(phases), **path)  # type: ignore[arg-type]
+    return Actor(tuple(phases), **path)
 
 
-def car(seed: int, tall: float, **path: object) -> Actor:
+def car(seed: int, tall: float, **path: Unpack[Whereabouts]) -> Actor:
     """A car seen from the side; ``path`` as for :func:`person`."""
     rng = np.random.default_rng([seed, 2])
     size = (224, 512)
@@ -729,4 +739,4 @@ def car(seed: int, tall: float, **path: object) -> Actor:
             cv2.circle(canvas, (wheel, 180), 42, tone, -1)
         cv2.circle(paint, (wheel, 180), 20, (150, 150, 155), -1)
     cv2.putText(paint, "TAXI 42", (190, 150), cv2.FONT_HERSHEY_DUPLEX, 1.3, _color(rng), 3)
-    return Actor((_standing(np.dstack([paint, cover]), tall),), **path)  # type: ignore[arg-type]
+    return Actor((_standing(np.dstack([paint, cover]), tall),), **path)

@@ -123,3 +123,29 @@ def moody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.syspath_prepend(str(site))
     return "moody"
+
+
+# Where the middle of the picture goes, and how the picture turns and grows.
+SEEN = {
+    "pan_right": ("x", -1),
+    "pan_left": ("x", 1),
+    "truck_right": ("x", -1),
+    "truck_left": ("x", 1),
+    "tilt_up": ("y", 1),
+    "tilt_down": ("y", -1),
+    "pedestal_up": ("y", 1),
+    "pedestal_down": ("y", -1),
+    # With y down, a positive angle is clockwise: the picture turns against the camera.
+    "roll_cw": ("turn", -1),
+    "roll_ccw": ("turn", 1),
+    "dolly_in": ("size", 1),
+    "dolly_out": ("size", -1),
+    "zoom_in": ("size", 1),
+    "zoom_out": ("size", -1),
+}
+
+
+@pytest.fixture
+def seen_as() -> dict[str, tuple[str, int]]:
+    """What each move does to the picture: (x, y, turn or size, sign)."""
+    return SEEN

@@ -13,28 +13,8 @@ def seen(path: Trajectory, points: np.ndarray) -> np.ndarray:
     return local[..., :2] / local[..., 2:] * path.focals[:, None, None] + middle
 
 
-# Where the middle of the picture goes, and how the picture turns and grows.
-SEEN = {
-    "pan_right": ("x", -1),
-    "pan_left": ("x", 1),
-    "truck_right": ("x", -1),
-    "truck_left": ("x", 1),
-    "tilt_up": ("y", 1),
-    "tilt_down": ("y", -1),
-    "pedestal_up": ("y", 1),
-    "pedestal_down": ("y", -1),
-    # With y down, a positive angle is clockwise: the picture turns against the camera.
-    "roll_cw": ("turn", -1),
-    "roll_ccw": ("turn", 1),
-    "dolly_in": ("size", 1),
-    "dolly_out": ("size", -1),
-    "zoom_in": ("size", 1),
-    "zoom_out": ("size", -1),
-}
-
-
 @pytest.mark.parametrize("name", SIGNED_AXES)
-def test_what_the_viewer_sees(name):
+def test_what_the_viewer_sees(name, seen_as):
     path = camera_path([Move(name, 0.2)])
     ahead = seen(path, np.array([[0.0, 0.0, 1.0], [0.1, 0.0, 1.0]]))
     first, last = ahead[0], ahead[-1]
@@ -46,7 +26,7 @@ def test_what_the_viewer_sees(name):
         "turn": np.degrees(np.arctan2(arm_last[1], arm_last[0])),
         "size": np.linalg.norm(arm_last) / np.linalg.norm(arm_first) - 1.0,
     }
-    what, sign = SEEN[name]
+    what, sign = seen_as[name]
     assert sign * measured[what] > 0.1
     if what in ("turn", "size"):
         assert np.hypot(x, y) < 1e-9

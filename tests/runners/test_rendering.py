@@ -48,28 +48,12 @@ def tracked(first, last):
     return corners[kept, 0].astype(float), found[kept, 0].astype(float)
 
 
-SEEN = {
-    "pan_right": ("x", -1),
-    "pan_left": ("x", 1),
-    "truck_right": ("x", -1),
-    "truck_left": ("x", 1),
-    "tilt_up": ("y", 1),
-    "tilt_down": ("y", -1),
-    "pedestal_up": ("y", 1),
-    "pedestal_down": ("y", -1),
-    "roll_cw": ("turn", -1),
-    "roll_ccw": ("turn", 1),
-    "dolly_in": ("size", 1),
-    "dolly_out": ("size", -1),
-    "zoom_in": ("size", 1),
-    "zoom_out": ("size", -1),
-}
 AMOUNTS = {"pan": 2.0, "tilt": 2.0, "roll": 4.0, "zoom": 0.06}
 AMOUNTS |= {"truck": 0.03, "pedestal": 0.03, "dolly": 0.05}
 
 
 @pytest.mark.parametrize("name", SIGNED_AXES)
-def test_what_the_viewer_sees(name, worlds):
+def test_what_the_viewer_sees(name, worlds, seen_as):
     axis, _ = SIGNED_AXES[name]
     first, last = render(two_poses(Move(name, AMOUNTS[axis])), worlds("room"))
     before, after = tracked(first, last)
@@ -83,7 +67,7 @@ def test_what_the_viewer_sees(name, worlds):
         "turn": np.degrees(np.arctan2(similarity[1, 0], similarity[0, 0])),
         "size": 100.0 * (np.sqrt(np.linalg.det(similarity[:, :2])) - 1.0),
     }
-    what, sign = SEEN[name]
+    what, sign = seen_as[name]
     assert sign * measured[what] > 2.0
 
 
