@@ -80,6 +80,14 @@ def test_a_cut_under_a_logo_and_bars() -> None:
     assert cuts(images) == [15]
 
 
+def test_a_cut_from_a_card_with_nothing_in_its_middle() -> None:
+    card = np.full((HEIGHT, WIDTH), 40, np.uint8)
+    card[:3] = card[-3:] = 200
+    images = [card] * 15 + take(2, 15)
+    shots = split_shots(Frame(i, i / RATE, image) for i, image in enumerate(images))
+    assert [round(shot.start * RATE) for shot in shots] == [0, 15]
+
+
 def test_a_mixed_frame_at_the_cut() -> None:
     first, second = take(1, 15), take(2, 16)
     images = [*first, cv2.addWeighted(first[-1], 0.5, second[0], 0.5, 0), *second[1:]]
