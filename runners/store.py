@@ -33,6 +33,7 @@ from dollygrip.runners.formats.trajectories import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 RESULTS = "results.jsonl"
 MANIFEST = "manifest.json"
@@ -306,18 +307,20 @@ def clip_id_of(path: Path, root: Path) -> str:
 
 def write_tables(folder: Path) -> tuple[Path, Path]:
     """Write ``results.parquet`` and ``results.csv``, one row a clip; returns their paths."""
-    import pandas as pd
+    from pyarrow.parquet import write_table
 
-    frame = to_frame(read_records(folder))
+    rows = to_table(read_records(folder))
     parquet, table = folder / PARQUET, folder / CSV
     scratch = folder / f".{PARQUET}.tmp"
-    frame.to_parquet(scratch, index=False)
+    write_table(rows, scratch)
     scratch.replace(parquet)
-    for column in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            frame[column] = frame[column].map(_defused)
     scratch = folder / f".{CSV}.tmp"
-    frame.to_csv(scratch, index=False, quoting=csv.QUOTE_MINIMAL)
+    with scratch.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows.column_names)
+        for part in rows.to_batches(_ROWS_AT_ONCE):
+            columns = (column.to_pylist() for column in part.columns)
+            writer.writerows(map(_defused, row) for row in zip(*columns, strict=True))
     scratch.replace(table)
     return parquet, table
 
@@ -331,24 +334,48 @@ def update_tables(folder: Path) -> None:
 
 
 def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
+    """Records as a data frame; the columns are those of :func:`to_table`."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
+    return to_table(records).to_pandas(types_mapper=kinds.get)
+
+
+def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
     """Records as a table: one row a clip.
 
     Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
     ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
     missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
     """
-    import pandas as pd
+    import pyarrow as pa
 
-    scores = [f"score_{name}" for name in BY_NAME]
-    kinds = {**dict.fromkeys(BY_NAME, "boolean"), **dict.fromkeys(scores, "float64")}
-    parts = [pd.DataFrame(columns=[*_HEAD, *BY_NAME, *scores]).astype(kinds)]
+    kinds = {
+        **_HEAD,
+        **dict.fromkeys(BY_NAME, "bool"),
+        **{f"score_{name}": "float64" for name in BY_NAME},
+    }
+    parts = [pa.table({name: pa.array([], kind) for name, kind in kinds.items()})]
     # In parts, since rows as dicts take ten times the room of a table.
-    while rows := [_row(record) for record in islice(records, 5000)]:
-        parts.append(pd.DataFrame(rows).astype(kinds))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    while rows := [_row(record) for record in islice(records, _ROWS_AT_ONCE)]:
+        names = dict.fromkeys(name for row in rows for name in row)
+        parts.append(
+            pa.table({n: pa.array([row.get(n) for row in rows], kinds.get(n)) for n in names})
+        )
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
-_HEAD = ("path", "clip_id", "failure", "failure_message", "trust", "caption", "duration")
+_ROWS_AT_ONCE = 5000
+_HEAD = {
+    "path": "string",
+    "clip_id": "string",
+    "failure": "string",
+    "failure_message": "string",
+    "trust": "float64",
+    "caption": "string",
+    "duration": "float64",
+}
 
 
 def _row(record: ClipLabels) -> dict[str, Any]:
