@@ -6,9 +6,10 @@ halved; textures come from halved copies, so that nothing flickers.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -25,6 +26,9 @@ from dollygrip.runners.scenery import Actor, Image, Panel, Scene, person, scene
 _OVERSAMPLING = 2
 _NEAR = 0.03
 _TIME_BASE = Fraction(1, 90_000)
+# Rows that a rolling shutter reads at once; so many that no step between two of them is seen.
+_BANDS = 27
+_PULSE_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,17 @@ class Look:
         noise: Standard deviation of the sensor's noise, in grey levels of 255.
         flicker: Relative standard deviation of the brightness from frame to frame.
         drift: Brightness factor reached at the end, as an automatic exposure would.
+        pulsing: Relative swing of the brightness, as of an automatic exposure that hunts.
+        fade_in: Seconds that the picture takes to come up from black.
+        fade_out: Seconds that it takes to go back to black at the end.
+        frozen: From when to when, in seconds, the recording hangs and shows the picture that it
+            began to hang at.
         shutter: Share of the frame interval during which the shutter is open.
+        rolling: Share of the frame interval that the sensor takes to read its rows, from the top
+            one to the bottom one; the middle one is read at the time of the frame.
         barrel: Radial distortion of the lens; 0.25 is a strong wide angle.
+        fisheye: The lens of an action camera: equal angles are equal distances from the centre,
+            where the focal length is the trajectory's.
         vignette: Darkening of the corners, 0 to 1.
         letterbox: Share of the height that black bars take.
         gate: Rounded black film gate around the picture.
@@ -51,8 +64,14 @@ class Look:
     noise: float = 0.0
     flicker: float = 0.0
     drift: float = 1.0
+    pulsing: float = 0.0
+    fade_in: float = 0.0
+    fade_out: float = 0.0
+    frozen: tuple[float, float] | None = None
     shutter: float = 0.0
+    rolling: float = 0.0
     barrel: float = 0.0
+    fisheye: bool = False
     vignette: float = 0.0
     letterbox: float = 0.0
     gate: bool = False
@@ -74,10 +93,17 @@ class _Camera:
     @cached_property
     def planes(self) -> FloatArray:
         """(5, 4) normal and offset, in camera axes: what is in view is on their positive side."""
+        focal, middle = self.intrinsics[0, 0], self.intrinsics[:2, 2]
         # A hair wider than the picture, so that the clip edges are never seen.
-        x, y = 1.02 * np.array(self.size) / (2 * self.intrinsics[0, 0])
+        margin = np.maximum(0.01 * np.array(self.size), 1.0) / focal
+        left, top = middle / focal + margin
+        right, bottom = (np.array(self.size) - middle) / focal + margin
         return np.array(
-            [[0, 0, 1, -_NEAR], [1, 0, x, 0], [-1, 0, x, 0], [0, 1, y, 0], [0, -1, y, 0]], float
+            [
+                *([0, 0, 1, -_NEAR], [1, 0, left, 0], [-1, 0, right, 0]),
+                *([0, 1, top, 0], [0, -1, bottom, 0]),
+            ],
+            float,
         )
 
 
@@ -94,8 +120,14 @@ def render(trajectory: Trajectory, scene: Scene, look: Look | None = None) -> It
     """
     look = look or Look()
     finish = _Finish(look, trajectory)
+    start, end = look.frozen or (np.inf, np.inf)
+    hung = False
     for time in trajectory.times.tolist():
-        yield finish(time, _exposed(trajectory, scene, look, time))
+        hanging = start <= time < end
+        if not (hanging and hung):
+            picture = finish(time, _exposed(trajectory, scene, look, time))
+        hung = hanging
+        yield picture
 
 
 def write_video(
@@ -133,23 +165,41 @@ def write_video(
 def _exposed(trajectory: Trajectory, scene: Scene, look: Look, time: float) -> FloatArray:
     """The light that falls on the sensor while the shutter is open, (H, W, 3) in 0 to 255."""
     if look.shutter == 0:
-        return _drawn(trajectory, scene, look, time).astype(np.float32)
-    interval = float(np.median(np.diff(trajectory.times)))
-    moments = time + look.shutter * interval * np.linspace(-0.5, 0.5, 7)
-    moments = np.clip(moments, trajectory.times[0], trajectory.times[-1])
-    pictures = [_drawn(trajectory, scene, look, float(t)) for t in moments]
-    return np.asarray(np.mean(pictures, axis=0))
+        return _read_out(trajectory, scene, look, time).astype(np.float32)
+    moments = time + look.shutter * _interval(trajectory) * np.linspace(-0.5, 0.5, 7)
+    return np.asarray(
+        np.mean([_read_out(trajectory, scene, look, float(t)) for t in moments], axis=0)
+    )
 
 
-def _camera(trajectory: Trajectory, time: float, scale: float, margin: float) -> _Camera:
-    """The camera at any time between the poses, for a canvas ``scale`` times the picture."""
+def _read_out(trajectory: Trajectory, scene: Scene, look: Look, time: float) -> Image:
+    """One instant, or of a rolling shutter one sweep: each band of rows at its own moment."""
+    height = trajectory.size[1]
+    bands = _BANDS if look.rolling else 1
+    edges = np.linspace(0, height, bands + 1).round().astype(int).tolist()
+    sweep = look.rolling * _interval(trajectory) / height
+    first, last = trajectory.times[[0, -1]]
+    pictures = []
+    for top, bottom in pairwise(edges):
+        moment = time + sweep * 0.5 * (top + bottom - height)
+        moment = float(np.clip(moment, first, last))
+        pictures.append(_drawn(trajectory, scene, look, moment, (top, bottom)))
+    return np.concatenate(pictures)
+
+
+def _interval(trajectory: Trajectory) -> float:
+    return float(np.median(np.diff(trajectory.times)))
+
+
+def _camera(trajectory: Trajectory, time: float) -> _Camera:
+    """The camera at any time between the poses, oversampled."""
     times = trajectory.times
     after = int(np.clip(np.searchsorted(times, time, side="right"), 1, len(times) - 1))
     before = after - 1
     share = float((time - times[before]) / (times[after] - times[before]))
     turn = log(trajectory.rotations[before].T @ trajectory.rotations[after])
-    width, height = (round(side * scale * margin) for side in trajectory.size)
-    focal = scale * np.interp(time, times, trajectory.focals)
+    width, height = (_OVERSAMPLING * side for side in trajectory.size)
+    focal = _OVERSAMPLING * np.interp(time, times, trajectory.focals)
     return _Camera(
         trajectory.rotations[before] @ exp(share * turn),
         (1 - share) * trajectory.centers[before] + share * trajectory.centers[after],
@@ -158,10 +208,54 @@ def _camera(trajectory: Trajectory, time: float, scale: float, margin: float) ->
     )
 
 
-def _drawn(trajectory: Trajectory, scene: Scene, look: Look, time: float) -> Image:
-    """One instant, through the lens."""
-    margin = 1.0 + 1.6 * look.barrel
-    camera = _camera(trajectory, time, _OVERSAMPLING, margin)
+def _drawn(
+    trajectory: Trajectory, scene: Scene, look: Look, time: float, rows: tuple[int, int]
+) -> Image:
+    """The rows of the picture from ``rows[0]`` up to ``rows[1]`` at one instant."""
+    camera = _camera(trajectory, time)
+    top, bottom = (_OVERSAMPLING * row for row in rows)
+    bent = _bent(camera, look, top, bottom)
+    low, high = (np.array([0, top]), np.array([camera.size[0], bottom]))
+    if bent is not None:
+        low, high = (np.floor(bent.min(axis=(0, 1))) - 1, np.ceil(bent.max(axis=(0, 1))) + 2)
+    canvas = _canvas(_window(camera, low, high), scene, time)
+    if bent is not None:
+        map_x, map_y = np.moveaxis((bent - low).astype(np.float32), -1, 0)
+        canvas = np.asarray(cv2.remap(canvas, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
+    size = (trajectory.size[0], rows[1] - rows[0])
+    halved = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(halved, cv2.COLOR_RGBA2RGB), np.uint8)
+
+
+def _window(camera: _Camera, low: FloatArray, high: FloatArray) -> _Camera:
+    """The same camera for a canvas that shows the picture from pixel ``low`` up to ``high``."""
+    intrinsics = camera.intrinsics.copy()
+    intrinsics[:2, 2] -= low
+    width, height = (high - low).astype(int).tolist()
+    return replace(camera, intrinsics=intrinsics, size=(width, height))
+
+
+def _bent(camera: _Camera, look: Look, top: int, bottom: int) -> FloatArray | None:
+    """(H, W, 2) where the lens finds the pixels of some rows in an undistorted picture.
+
+    The centre keeps its scale. None for a perfect lens.
+    """
+    if not (look.barrel or look.fisheye):
+        return None
+    middle = camera.intrinsics[:2, 2]
+    grid = np.meshgrid(np.arange(camera.size[0]), np.arange(top, bottom))
+    offsets = np.stack(grid, axis=-1) + 0.5 - middle
+    radius = np.linalg.norm(offsets, axis=-1, keepdims=True)
+    stretch = 1.0 + look.barrel * (radius / middle[0]) ** 2
+    if look.fisheye:
+        angle = np.maximum(radius / camera.intrinsics[0, 0], 1e-6)
+        stretch *= np.tan(angle) / angle
+    bent: FloatArray = offsets * stretch + middle - 0.5
+    return bent
+
+
+def _canvas(camera: _Camera, scene: Scene, time: float) -> Image:
+    """(H, W, 4) what the camera sees at one instant through a perfect lens."""
     width, height = camera.size
     canvas = np.zeros((height, width, 4), np.uint8)
     bare = np.full((height, width), 255, np.uint8)
@@ -172,10 +266,7 @@ def _drawn(trajectory: Trajectory, scene: Scene, look: Look, time: float) -> Ima
     # The nearest first: what is hidden behind it need not be painted at all.
     for panel in reversed([*(panel for panel in panels if panel.shell), *things]):
         _paint(canvas, bare, panel, camera)
-    if look.barrel:
-        canvas = _through_lens(canvas, camera, trajectory.size, look.barrel)
-    halved = cv2.resize(canvas, trajectory.size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(halved, cv2.COLOR_RGBA2RGB), np.uint8)
+    return canvas
 
 
 def _distance(panel: Panel, camera: _Camera) -> float:
@@ -191,12 +282,11 @@ def _paint(canvas: Image, bare: Image, panel: Panel, camera: _Camera) -> None:
     if not (panel.shell or cut_out) and np.linalg.det(axes) < 0:
         return
     corners = (panel.corners - camera.center) @ camera.rotation
-    width, height = camera.size
     focal = camera.intrinsics[0, 0]
     visible = _clipped(corners, camera.planes)
     if len(visible) < 3:
         return
-    outline = visible[:, :2] / visible[:, 2:] * focal + np.array([width / 2, height / 2])
+    outline = visible[:, :2] / visible[:, 2:] * focal + camera.intrinsics[:2, 2]
     area = cv2.contourArea(outline.astype(np.float32))
     if area < 0.5:
         return
@@ -275,17 +365,6 @@ def _clipped(corners: FloatArray, planes: FloatArray) -> FloatArray:
     return polygon
 
 
-def _through_lens(canvas: Image, camera: _Camera, size: tuple[int, int], barrel: float) -> Image:
-    """Bend straight lines outwards; the centre keeps its scale."""
-    width, height = (_OVERSAMPLING * side for side in size)
-    x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
-    radius = (x**2 + y**2) / (0.25 * width**2)
-    stretch = 1.0 + barrel * radius
-    map_x = (x * stretch + camera.size[0] / 2 - 0.5).astype(np.float32)
-    map_y = (y * stretch + camera.size[1] / 2 - 0.5).astype(np.float32)
-    return np.asarray(cv2.remap(canvas, map_x, map_y, cv2.INTER_LINEAR))
-
-
 # --- the picture after the lens -------------------------------------------------------------
 
 
@@ -306,6 +385,7 @@ class _Finish:
         look, rng = self.look, self.rng
         gain = look.exposure * (1.0 + (look.drift - 1.0) * time / self.end)
         gain *= max(0.1, 1.0 + look.flicker * rng.normal())
+        gain *= 1.0 + look.pulsing * np.sin(2.0 * np.pi * time / _PULSE_SECONDS)
         if look.rain:
             light = self._rained(light)
         light = light * (np.float32(gain) * self.shade)
@@ -324,7 +404,13 @@ class _Finish:
         if look.subtitles:
             lines = ("And then nobody moved.", "Where were you going?", "Listen to me, please.")
             self._write(picture, lines[int(time / 1.5) % 3], 0.2, 0.93, 0.0024)
-        return picture
+        return np.asarray(picture * self._light(time), np.uint8)
+
+    def _light(self, time: float) -> float:
+        """How far a fade has come: 0 is black, 1 the whole picture."""
+        risen = time / self.look.fade_in if self.look.fade_in else 1.0
+        left = (self.end - time) / self.look.fade_out if self.look.fade_out else 1.0
+        return max(0.0, min(1.0, risen, left))
 
     def _rained(self, light: FloatArray) -> FloatArray:
         height, width = light.shape[:2]

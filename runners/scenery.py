@@ -85,6 +85,7 @@ class Actor:
             camera's centre instead of the world's origin.
         cadence: Gaits a second.
         sway: Sideways swing, in scene depths.
+        bend: Sideways swing of its top while it stands, as wind bends a tree, in scene depths.
     """
 
     phases: tuple[Panel, ...]
@@ -93,6 +94,7 @@ class Actor:
     tracked: bool = False
     cadence: float = 1.0
     sway: float = 0.0
+    bend: float = 0.0
 
     def panel(self, time: float, camera_center: FloatArray) -> Panel:
         """Where and how it stands at ``time`` seconds."""
@@ -102,7 +104,9 @@ class Actor:
         if self.tracked:
             feet = feet + camera_center
         phase = int(self.cadence * time * len(self.phases)) % len(self.phases)
-        return self.phases[phase].moved(1.0, feet)
+        panel = self.phases[phase].moved(1.0, feet)
+        lean = np.array([self.bend * np.sin(turn), 0.0, 0.0])
+        return replace(panel, origin=panel.origin + lean, down=panel.down - lean)
 
 
 class Whereabouts(TypedDict):
@@ -113,6 +117,7 @@ class Whereabouts(TypedDict):
     tracked: NotRequired[bool]
     cadence: NotRequired[float]
     sway: NotRequired[float]
+    bend: NotRequired[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -740,3 +745,20 @@ def car(seed: int, tall: float, **path: Unpack[Whereabouts]) -> Actor:
         cv2.circle(paint, (wheel, 180), 20, (150, 150, 155), -1)
     cv2.putText(paint, "TAXI 42", (190, 150), cv2.FONT_HERSHEY_DUPLEX, 1.3, _color(rng), 3)
     return Actor((_standing(np.dstack([paint, cover]), tall),), **path)
+
+
+def tree(seed: int, tall: float, **path: Unpack[Whereabouts]) -> Actor:
+    """A tree whose leaves stir; ``path`` as for :func:`person`, its ``bend`` is the wind."""
+    rng = np.random.default_rng([seed, 4])
+    still = _cut_out(rng, "leaves", "tree")
+    height, width = still.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    stir = np.stack([_noise(rng, height, width, coarsest=6) for _ in range(2)])
+    # Trunks stand still.
+    loose = np.clip((230.0 - y) / 60.0, 0.0, 1.0)
+    phases = []
+    for turn in (2.0 * np.pi * np.arange(12) / 12).tolist():
+        shift = 8.0 * loose * np.sin(turn + 3.0 * stir)
+        moved = cv2.remap(still, x + shift[0], y + 0.6 * shift[1], cv2.INTER_LINEAR)
+        phases.append(_standing(np.asarray(moved, np.uint8), tall))
+    return Actor(tuple(phases), **path)

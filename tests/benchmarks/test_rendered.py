@@ -1,9 +1,11 @@
 import csv
 
+import av
 import numpy as np
 import pytest
 
-from benchmarks.rendered import COLUMNS, SPLITS, plans, rendered_clips, trajectory_of, truth
+from benchmarks.plan import ClipPlan, trajectory_of, truth
+from benchmarks.rendered import COLUMNS, SPLITS, plans, rendered_clips
 from dollygrip.geometry.profile import AXES, motion_profile
 from dollygrip.geometry.synthetic import SIGNED_AXES
 
@@ -11,8 +13,8 @@ from dollygrip.geometry.synthetic import SIGNED_AXES
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_truth_is_what_the_camera_did(split):
     for plan in plans(split):
-        path = motion_profile(trajectory_of(plan)).path
-        net = motion_profile(trajectory_of(plan)).net
+        profile = motion_profile(trajectory_of(plan))
+        path, net = profile.path, profile.net
         marks = truth(plan)
         if marks["static"] == "yes":
             assert not path.any(), plan.name
@@ -35,11 +37,71 @@ def test_every_move_is_seen_in_several_worlds(split):
 
 def test_the_splits_differ_in_speed_and_place():
     speeds = [
-        {plan.name: trajectory_of(plan).centers[-1] for plan in plans(split)} for split in SPLITS
+        {plan.name: trajectory_of(plan).centers[-1] for plan in plans(split)}
+        for split in ("tune", "held-out")
     ]
     assert not np.array_equal(speeds[0]["truck_left_fast"], speeds[1]["truck_left_fast"])
     with pytest.raises(ValueError, match="expected one of tune"):
         plans("test")
+
+
+def test_the_stress_splits_differ_in_every_regular_move():
+    """No clip of one moves as a clip of the other does in the same world."""
+
+    def moves(split):
+        return {
+            (plan.world, motion_profile(trajectory_of(plan)).net.round(6).tobytes())
+            for plan in plans(split)
+            if truth(plan)["static"] == "no" and "slow3" not in plan.tags
+        }
+
+    assert len(moves("stress")) > 70
+    assert not moves("stress") & moves("stress-tune")
+
+
+@pytest.mark.parametrize("split", ["stress-tune", "stress"])
+def test_every_difficulty_is_met(split):
+    tagged = {}
+    for plan in plans(split):
+        for tag in plan.tags:
+            tagged.setdefault(tag, []).append(plan)
+    least = {"still": 35, "slow3": 16, "pairs": 30, "ambiguous": 10, "fourcases": 16}
+    least |= {"rolling-shutter": 4, "fisheye": 6, "whip": 4, "handheld": 6, "freeze": 3, "fade": 2}
+    assert {tag: len(tagged[tag]) >= count for tag, count in least.items()} == dict.fromkeys(
+        least, True
+    )
+    assert {plan.rate for plan in plans(split)} >= {12, 15, 24, 25, 30, 50, 60, 120}
+    assert {plan.size[0] for plan in plans(split)} >= {160, 320, 640, 1280, 1920, 3840}
+    assert all(truth(plan)["static"] == "yes" for plan in tagged["still"])
+    for plan in tagged["ambiguous"]:
+        assert sum(mark == "unsure" for mark in truth(plan).values()) in (1, 2), plan.name
+
+
+@pytest.mark.parametrize("split", ["stress-tune", "stress"])
+def test_slow_moves_move_the_picture_by_three_percent(split):
+    """At the edge, at the depth of the scene: 3% of the width in three seconds."""
+    for plan in (plan for plan in plans(split) if "slow3" in plan.tags):
+        path = trajectory_of(plan)
+        width, height = path.size
+        edges = np.array([[-1, 0], [1, 0], [0, -height / width], [0, height / width]]) * width / 2
+        rays = np.column_stack([edges, np.full(4, path.focals[0])]) / path.focals[0]
+        seen = (rays - path.centers[-1]) @ path.rotations[-1]
+        moved = path.focals[-1] * seen[:, :2] / seen[:, 2:] - edges
+        share = np.linalg.norm(moved, axis=1).max() / width
+        assert 0.025 < share < 0.045, plan.name
+    with pytest.raises(ValueError, match="expected one of tune"):
+        plans("test")
+
+
+def test_an_enlarged_clip_has_the_size_and_the_focal_length_of_its_file(tmp_path, monkeypatch):
+    plan = ClipPlan("big", "flat", size=(320, 180), enlarged=2, focal=0.5, duration=0.2)
+    monkeypatch.setattr("benchmarks.rendered.plans", lambda split: (plan,))
+    rendered_clips(tmp_path, "stress")
+    with av.open(str(tmp_path / "big.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height) == (320, 180)
+    with np.load(tmp_path / "big.npz") as stored:
+        assert stored["focals"][0] == pytest.approx(160)
 
 
 def test_clips_come_with_labels_and_trajectories(tmp_path, monkeypatch):

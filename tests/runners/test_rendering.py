@@ -1,5 +1,6 @@
 import csv
 from dataclasses import replace
+from itertools import pairwise
 
 import av
 import cv2
@@ -9,7 +10,7 @@ import pytest
 from dollygrip.geometry.synthetic import SIGNED_AXES, Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.rendering import Look, make_samples, render, write_video
-from dollygrip.runners.scenery import WORLDS, Panel, Scene, car, depths, person, scene
+from dollygrip.runners.scenery import WORLDS, Panel, Scene, car, depths, person, scene, tree
 
 SIZE = (320, 180)
 
@@ -234,6 +235,101 @@ def test_a_wide_angle_lens_pulls_the_corners_in(worlds):
     assert np.abs(bent[middle].astype(int) - plain[middle]).mean() < 12
     assert np.abs(bent[:20, :20].astype(int) - plain[:20, :20]).mean() > 15
     assert bent.min(axis=-1).max(axis=0).min() > 0
+
+
+def test_a_fisheye_puts_equal_angles_at_equal_distances(worlds):
+    """Turned by an angle, what was straight ahead moves by focal length times angle."""
+    spot = np.zeros((64, 64, 3), np.uint8)
+    spot[28:36, 28:36] = 255
+    card = Panel(np.array([-0.5, -0.5, 1.0]), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), spot)
+    focal = 0.5 * SIZE[0]
+
+    def column(look: Look, degrees: float) -> float:
+        path = camera_path(
+            [Move("pan_left", degrees)], duration=2.0, rate=1.0, size=SIZE, focal=focal
+        )
+        *_, last = render(path, Scene("card", (card,), 1.0), look)
+        return float(np.average(np.arange(SIZE[0]) + 0.5, weights=last.sum(axis=(0, 2))))
+
+    for degrees in (10.0, 25.0, 40.0):
+        turn = np.radians(degrees)
+        shift = column(Look(fisheye=True), degrees) - SIZE[0] / 2
+        assert shift == pytest.approx(focal * turn, abs=1.0)
+        assert column(Look(), degrees) - SIZE[0] / 2 == pytest.approx(
+            focal * np.tan(turn), rel=0.05
+        )
+
+
+def test_a_fisheye_leaves_no_hole(worlds):
+    path = camera_path([Move("roll_cw", 30.0)], duration=1.0, rate=2.0, size=SIZE, focal=155.0)
+    for picture in render(path, worlds("room"), Look(fisheye=True)):
+        assert picture.min(axis=-1).max(axis=0).min() > 0
+        assert picture.min(axis=-1).max(axis=1).min() > 0
+
+
+def test_a_rolling_shutter_leans_uprights_by_what_the_camera_turned_meanwhile():
+    """Rows are read one after the other, the middle one at the time of the frame."""
+    stripe = np.zeros((8, 256, 3), np.uint8)
+    stripe[:, 124:132] = 255
+    wall = Panel(np.array([-1.0, -1.0, 1.0]), np.array([2.0, 0, 0]), np.array([0, 2.0, 0]), stripe)
+    path = camera_path([Move("pan_right", 12.0)], duration=1.0, rate=10.0, size=SIZE)
+    turned = path.focals[0] * np.radians(12.0 / 9.0)
+
+    def stripe_at(look: Look, row: int) -> float:
+        frame = list(render(path, Scene("wall", (wall,), 1.0), look))[5]
+        return float(np.average(np.arange(SIZE[0]), weights=frame[row].sum(axis=-1)))
+
+    rolling = Look(rolling=0.8)
+    middle = SIZE[1] // 2
+    assert stripe_at(rolling, middle) == pytest.approx(stripe_at(Look(), middle), abs=0.5)
+    for row in (5, SIZE[1] - 6):
+        later = 0.8 * (row + 0.5 - SIZE[1] / 2) / SIZE[1]
+        lean = stripe_at(rolling, row) - stripe_at(Look(), row)
+        # A pan to the right carries the picture to the left.
+        assert lean == pytest.approx(-later * turned, rel=0.1)
+
+
+def test_a_rolling_shutter_leaves_a_still_camera_alone(worlds):
+    plain, rolled = only(worlds, Look())[0], only(worlds, Look(rolling=0.9))[0]
+    assert np.abs(plain.astype(int) - rolled).mean() < 0.7
+
+
+def test_fades_begin_and_end_in_black(worlds):
+    plain = [frame.mean() for frame in only(worlds, Look(), rate=11.0)]
+    light = [frame.mean() for frame in only(worlds, Look(fade_in=0.5, fade_out=0.2), rate=11.0)]
+    assert light[0] == light[-1] == 0
+    assert (np.diff(light[:6]) > 0).all()
+    np.testing.assert_allclose(light[6:8], plain[6:8], atol=0.01)
+    faded_text = only(worlds, Look(logo=True, fade_in=0.5))[0]
+    assert faded_text.max() == 0
+
+
+def test_a_recording_that_hangs_shows_the_same_picture(worlds):
+    look = Look(frozen=(0.25, 0.7), noise=4.0)
+    frames = only(worlds, look, Move("pan_right", 9.0), rate=10.0)
+    same = [np.array_equal(a, b) for a, b in pairwise(frames)]
+    assert same == [False, False, False, True, True, True, False, False, False]
+
+
+def test_an_exposure_that_hunts_swings_about_the_right_one(worlds):
+    light = np.array([frame.mean() for frame in only(worlds, Look(exposure=0.5, pulsing=0.2))])
+    still = np.mean(only(worlds, Look(exposure=0.5))[0])
+    assert light.max() > 1.1 * still
+    assert np.ptp(light) < 0.45 * still
+
+
+def test_wind_bends_a_tree_whose_foot_stands(worlds):
+    swaying = tree(3, 0.7, start=(0.0, 0.25, 0.9), cadence=0.5, bend=0.1)
+    path = camera_path([], duration=2.0, rate=4.0, size=SIZE)
+    empty = next(render(path, worlds("flat"))).astype(int)
+    crowns, feet = [], []
+    for picture in render(path, worlds("flat").with_actors(swaying)):
+        rows, columns = np.nonzero(np.abs(picture - empty).sum(axis=-1) > 30)
+        height = np.ptp(rows)
+        crowns.append(np.mean(columns[rows < rows.min() + 0.3 * height]))
+        feet.append(np.mean(columns[rows > rows.max() - 0.05 * height]))
+    assert np.ptp(crowns) > 20
+    assert np.ptp(feet) < 4
 
 
 def test_a_file_keeps_times_size_and_pictures(tmp_path, worlds):
