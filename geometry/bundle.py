@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
+from dollygrip.geometry.observations import Observations
 from dollygrip.geometry.rotations import exp, log
 
 # Priors, as standard deviations. Inverse depths: from a third of the typical depth to infinity is
@@ -36,35 +37,14 @@ TEMPER = 0.15
 INFLATION = 10.0
 # The focal length stays between these multiples of what is expected.
 FOCAL_RANGE = (0.45, 5.0)
+# At the finest scale the search ends when a step lowers the energy by less than this share.
+_SETTLED = 1e-4
 # No step is larger than this: radians, scene depths, log focal.
 _LARGEST_STEP = (0.3, 0.5, 0.3)
 _NEAREST = 10.0
 # Information that every unknown is taken to have: a millionth of one observation's. What nothing
 # tells (a blank picture has no tracks) then stays where it is.
 _LEAST_INFORMATION = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Observations:
-    """What the adjustment explains.
-
-    Attributes:
-        frame: (K,) frame of each observation; a track is seen at most once in a frame.
-        track: (K,) its track, 0 to T - 1.
-        xy: (K, 2) pixels from the picture's centre, x right, y down.
-        anchor: (T,) frame in which each track's depth is measured; not among its observations.
-        anchor_xy: (T, 2) where the track is seen there; taken as exact.
-        inverse_depth: (T,) expected inverse depth, mean about 1.
-        frames: Number of frames N.
-    """
-
-    frame: IntArray
-    track: IntArray
-    xy: FloatArray
-    anchor: IntArray
-    anchor_xy: FloatArray
-    inverse_depth: FloatArray
-    frames: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +131,11 @@ def adjust(
         kernel = float(scale) / noise
         step, covariance = problem.step(here, kernel, damping)
         there = problem.linearize(step)
-        if problem.energy(there, kernel) < problem.energy(here, kernel):
+        before, after = problem.energy(here, kernel), problem.energy(there, kernel)
+        if after < before:
             here, damping = there, max(damping / 3.0, 1e-6)
+            if scale == scales[-1] and before - after < _SETTLED * before:
+                break
         else:
             damping = min(damping * 10.0, 1e3)
     state = here.state

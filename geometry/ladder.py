@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.geometry.bundle import (
-    Observations,
     Solution,
     adjust,
     explained_share,
@@ -23,6 +22,8 @@ from dollygrip.geometry.lookalikes import (
     zoom_against_dolly,
     zoom_as_dolly,
 )
+from dollygrip.geometry.observations import Observations, sample
+from dollygrip.geometry.rotations import exp, log
 
 STATIC, ROTATION, ZOOM, TRANSLATION, ALL = (
     "static",
@@ -43,6 +44,12 @@ SHARPNESS = 0.05
 
 # Pixels of a picture 480 wide: noise of a tracked point, coarsest and finest kernel of the search.
 NOISE, COARSEST, FINEST = 0.5, 30.0, 1.5
+COARSE = np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
+FINE = np.append(np.geomspace(COARSEST, 2.0, 10), [FINEST] * 6)
+CLOSING = FINE[4:]
+SETTLING = np.append(np.geomspace(6.0, 2.0, 3), [FINEST] * 5)
+# Travel is searched for in this many frames and tracks, and settled in all.
+SCOUT_FRAMES, SCOUT_TRACKS = 8, 100
 # What counts as explained: this many times the median residual of the best model, so that a sharp
 # picture shows a parallax that a noisy one hides; and its bounds in pixels.
 _SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
@@ -80,48 +87,96 @@ def climb(
         stands: Whether much of the picture stands still. If standing still then explains the
             tracks too, nothing above a rotation is tried.
     """
-    coarse = unit * np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
-    fine = unit * np.append(np.geomspace(COARSEST, 2.0, 10), [FINEST] * 6)
-    closing = fine[4:]
-    settling = np.full(8, unit * FINEST)
-
-    def fit(path: Solution, scales: FloatArray, *, translate: bool, zoom: bool) -> Solution:
-        return adjust(
-            seen,
-            path,
-            translate=translate,
-            zoom=zoom,
-            focal_prior=focal,
-            noise=NOISE * unit,
-            scales=scales,
-        )
-
-    turned = fit(
-        replace(start, zooms=np.zeros(len(start.zooms))), coarse, translate=False, zoom=False
-    )
     still = standing_still(seen, focal)
+    solve = _Solver(seen, focal, unit)
+    turned = solve(_without_zoom(start), COARSE, translate=False, zoom=False)
     if stands and explained_share(still.residual, NOISE * unit) > _SURELY_STILL:
         solutions = {STATIC: still} | dict.fromkeys(MOVING, turned)
         beliefs = dict.fromkeys(MOVING, 0.0) | {ROTATION: 1.0}
         return Climb(solutions, _explained(solutions, unit), beliefs, len(seen.xy))
-    zoomed = fit(start, coarse, translate=False, zoom=True)
-    # Without parallax the focal length may have run away; travel is not to start from there.
-    turned_start, zoomed_start = _sane(turned, focal), _sane(zoomed, focal)
-    starts = (turned_start, zoom_as_dolly(zoomed_start), turns_as_travel(zoomed_start))
-    travelled = _best(fit(path, fine, translate=True, zoom=False) for path in starts)
-    other = fit(inside_out(travelled), fine[2:], translate=True, zoom=False)
-    travelled = fit(_best([travelled, other]), settling, translate=True, zoom=False)
-    starts = (travelled, zoomed_start, zoom_against_dolly(zoomed_start))
-    everything = _best(fit(path, closing, translate=True, zoom=True) for path in starts)
+    zoomed = solve(start, COARSE, translate=False, zoom=True)
+    kept = np.unique(np.linspace(0, seen.frames - 1, SCOUT_FRAMES).round().astype(np.intp))
+    few = sample(seen, kept, SCOUT_TRACKS)
+    travelled, everything = _scout(
+        _Solver(few, focal, unit), _at(kept, turned, few), _at(kept, zoomed, few)
+    )
     solutions = {
         STATIC: still,
         ROTATION: turned,
         ZOOM: zoomed,
-        TRANSLATION: travelled,
-        ALL: everything,
+        TRANSLATION: solve(
+            _spread(travelled, kept, turned, seen), SETTLING, translate=True, zoom=False
+        ),
+        ALL: solve(_spread(everything, kept, zoomed, seen), SETTLING, translate=True, zoom=True),
     }
     explained = _explained(solutions, unit)
     return Climb(solutions, explained, weigh(explained), len(seen.xy))
+
+
+def _scout(solve: "_Solver", turned: Solution, zoomed: Solution) -> tuple[Solution, Solution]:
+    """Paths with travel, and with travel and zoom: the best found from several starts."""
+    # Without parallax the focal length may have run away; travel is not to start from there.
+    turned, zoomed = _sane(turned, solve.focal), _sane(zoomed, solve.focal)
+    starts = (turned, zoom_as_dolly(zoomed), turns_as_travel(zoomed))
+    travelled = _best(solve(path, FINE, translate=True, zoom=False) for path in starts)
+    other = solve(inside_out(travelled), FINE[2:], translate=True, zoom=False)
+    travelled = _best([travelled, other])
+    starts = (travelled, zoomed, zoom_against_dolly(zoomed))
+    everything = _best(solve(path, CLOSING, translate=True, zoom=True) for path in starts)
+    return travelled, everything
+
+
+class _Solver:
+    """The adjustment of some observations, at kernel scales for a picture 480 wide."""
+
+    def __init__(self, seen: Observations, focal: float, unit: float) -> None:
+        self.focal = focal
+        self._seen, self._unit = seen, unit
+
+    def __call__(
+        self, path: Solution, scales: FloatArray, *, translate: bool, zoom: bool
+    ) -> Solution:
+        return adjust(
+            self._seen,
+            path,
+            translate=translate,
+            zoom=zoom,
+            focal_prior=self.focal,
+            noise=NOISE * self._unit,
+            scales=scales * self._unit,
+        )
+
+
+def _without_zoom(path: Solution) -> Solution:
+    return replace(path, zooms=np.zeros(len(path.zooms)))
+
+
+def _at(kept: IntArray, path: Solution, few: Observations) -> Solution:
+    """A path at some of its frames, for the tracks seen there."""
+    return replace(
+        path,
+        rotations=path.rotations[kept],
+        centers=path.centers[kept],
+        zooms=path.zooms[kept],
+        inverse_depth=few.inverse_depth,
+    )
+
+
+def _spread(found: Solution, kept: IntArray, base: Solution, seen: Observations) -> Solution:
+    """A path found at some frames, at all of them: the base path, bent to pass through it."""
+    frames = np.arange(seen.frames)
+
+    def between(values: FloatArray) -> FloatArray:
+        return np.stack([np.interp(frames, kept, column) for column in values.T], axis=1)
+
+    bend = log(np.swapaxes(base.rotations[kept], 1, 2) @ found.rotations)
+    return replace(
+        found,
+        rotations=base.rotations @ exp(between(bend)),
+        centers=between(found.centers),
+        zooms=base.zooms + np.interp(frames, kept, found.zooms - base.zooms[kept]),
+        inverse_depth=seen.inverse_depth,
+    )
 
 
 def weigh(explained: Mapping[str, float]) -> dict[str, float]:

@@ -13,6 +13,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ClipWriter = Callable[[Path, Iterable[npt.NDArray[np.uint8]]], Path]
 

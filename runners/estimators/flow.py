@@ -73,8 +73,8 @@ class FlowSettings:
     long_side: int = 480
     rate: float = 12.0
     window: float = 6.0
-    keyframes: int = 32
-    tracks: int = 400
+    keyframes: int = 16
+    tracks: int = 200
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.

@@ -19,13 +19,14 @@ Points = npt.NDArray[np.float32]
 
 # One corner a cell, this many cells to the long side: spread counts more than number, because a
 # detailed subject must not outvote a plain background.
-GRID = 26
+GRID = 20
 # Points that drift together are thinned to this many a cell, the oldest first.
 CROWD = 2
-# Window and pyramid of Lucas-Kanade: 15 px over 5 levels follows moves of about a fifth of a
-# 480 px picture between two frames.
-WINDOW = 15
+# Window and pyramid of Lucas-Kanade: 11 px over 5 levels follows moves of about a fifth of a
+# 480 px picture between two frames. It is stopped where another step no longer matters.
+WINDOW = 11
 LEVELS = 4
+STEPS, STEP_PIXELS = 10, 0.03
 # A point that does not come back to where it started within this many pixels is lost.
 ROUND_TRIP = 0.7
 # Weakest corner worth following: smaller eigenvalue of the structure tensor as
@@ -178,7 +179,7 @@ def _follow(before: GrayImage, after: GrayImage, points: Points) -> tuple[Points
             np.empty_like(at),
             winSize=(WINDOW, WINDOW),
             maxLevel=LEVELS,
-            criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+            criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, STEPS, STEP_PIXELS),
             minEigThreshold=CORNER_FLOOR,
         )
         return np.asarray(moved, np.float32), np.asarray(found).ravel() > 0

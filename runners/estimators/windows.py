@@ -1,12 +1,13 @@
 """From tracks to a path: stretches of a shot are solved on keyframes, filled in and chained."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
-from dollygrip.geometry.bundle import Observations, Solution, standing_still
+from dollygrip.geometry.bundle import Solution, standing_still
+from dollygrip.geometry.observations import Observations, gather
 from dollygrip.geometry.rotations import exp, log
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.geometry.twoview import accumulate, fit_steps
@@ -16,8 +17,6 @@ from dollygrip.runners.estimators.tracks import Tracks
 # known: most cameras stand on a ground. It tips the scale between the two depth orders that small
 # motion can hardly tell apart.
 GROUND = 0.4
-# The longest tracks are taken from this many stretches of a window, so that none goes without.
-_STRETCHES = 6
 _PAIRS_AT_ONCE = 100
 
 
@@ -83,44 +82,14 @@ def keyframes(steps: FloatArray, first: int, last: int, count: int) -> IntArray:
 
 
 def observe(tracks: Tracks, chosen: IntArray, limit: int) -> Observations:
-    """Tracks seen in at least two keyframes, at most about ``limit``: the longest of each stretch.
-
-    Each is anchored in the middle of its life.
-    """
+    """Tracks seen in at least two keyframes, at most about ``limit``; see :func:`gather`."""
     number = np.full(len(tracks.times), -1)
     number[chosen] = np.arange(len(chosen))
     inside = number[tracks.frame] >= 0
     frame, track, xy = number[tracks.frame[inside]], tracks.track[inside], tracks.xy[inside]
-    length = np.bincount(track)
-    good = np.flatnonzero(length >= 2)
-    if len(good) > limit:
-        middle = np.bincount(track, frame)[good] / length[good]
-        stretch = (middle / len(chosen) * _STRETCHES).astype(np.intp)
-        share = -(-limit // len(np.unique(stretch)))
-        longest = [
-            members[np.argsort(-length[members], kind="stable")[:share]]
-            for members in (good[stretch == part] for part in np.unique(stretch))
-        ]
-        good = np.sort(np.concatenate(longest))
-    renumber = np.full(len(length), -1)
-    renumber[good] = np.arange(len(good))
-    keep = renumber[track] >= 0
-    frame, track, xy = frame[keep], renumber[track[keep]], xy[keep]
-    order = np.lexsort((frame, track))
-    frame, track, xy = frame[order], track[order], xy[order]
-    lives = np.bincount(track, minlength=len(good))
-    anchor = np.cumsum(lives) - lives + lives // 2
-    rest = np.ones(len(frame), dtype=np.bool_)
-    rest[anchor] = False
-    return Observations(
-        frame=frame[rest],
-        track=track[rest],
-        xy=xy[rest],
-        anchor=frame[anchor],
-        anchor_xy=xy[anchor],
-        inverse_depth=1.0 + GROUND * xy[anchor, 1] / (0.5 * tracks.size[1]),
-        frames=len(chosen),
-    )
+    seen, _ = gather(frame, track, xy, frames=len(chosen), limit=limit)
+    lower = seen.anchor_xy[:, 1] / (0.5 * tracks.size[1])
+    return replace(seen, inverse_depth=1.0 + GROUND * lower)
 
 
 def chained_start(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dollygrip.geometry.bundle import Observations
+from dollygrip.geometry.observations import Observations
 from dollygrip.geometry.trajectory import Trajectory
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollygrip.geometry.bundle import Observations, standing_still
+from dollygrip.geometry.bundle import standing_still
 from dollygrip.geometry.ladder import (
     ALL,
     MODELS,
@@ -18,6 +18,7 @@ from dollygrip.geometry.ladder import (
     climb,
     weigh,
 )
+from dollygrip.geometry.observations import Observations
 from dollygrip.geometry.rotations import is_rotation, log
 from dollygrip.geometry.synthetic import Move, camera_path
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from dollygrip.geometry.bundle import Observations, Solution, standing_still
+from dollygrip.geometry.bundle import Solution, standing_still
 from dollygrip.geometry.lookalikes import (
     inside_out,
     turns_as_travel,
     zoom_against_dolly,
     zoom_as_dolly,
 )
+from dollygrip.geometry.observations import Observations
 from dollygrip.geometry.rotations import is_rotation, log
 from dollygrip.geometry.synthetic import Move, camera_path
 from dollygrip.geometry.trajectory import Trajectory
