@@ -1,17 +1,17 @@
-"""``python -m benchmarks accuracy|speed ...``."""
+"""``python -m benchmarks accuracy|poses|speed ...``."""
 
 import argparse
 import sys
 
-from benchmarks import accuracy, speed
+from benchmarks import accuracy, poses, speed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    accuracy.add_command(commands)
-    speed.add_command(commands)
+    for benchmark in (accuracy, poses, speed):
+        benchmark.add_command(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

@@ -1,16 +1,30 @@
-"""Labels one clip with one estimator, in a worker process."""
+"""Labels clips in worker processes, where a crash or a hang costs one clip."""
 
 import hashlib
+import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pebble import ProcessPool
 
 import dollygrip
 from dollygrip.classifiers.records import ShotLabels
-from dollygrip.runners.formats.trajectories import read_trajectories, write_trajectories
+from dollygrip.runners.formats.trajectories import (
+    ShotMotion,
+    read_trajectories,
+    write_trajectories,
+)
 from dollygrip.runners.pipeline import classify_shots, label_clip_file
 from dollygrip.runners.registry import choose
+
+TIMEOUT_SECONDS = 600.0
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,8 @@ class Verdict:
     Attributes:
         labels: What is present.
         scores: 0 to 1 for every label; empty on failure.
+        ambiguous: Pairs that cannot be told apart.
+        trust: 0 to 1.
         amounts: Plain numbers behind the scores.
         failure: Why there is no answer; None for an answer.
         seconds: Wall time; NaN where kept motion was used.
@@ -27,6 +43,8 @@ class Verdict:
 
     labels: tuple[str, ...] = ()
     scores: dict[str, float] = field(default_factory=dict)
+    ambiguous: tuple[tuple[str, str], ...] = ()
+    trust: float = 0.0
     amounts: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
     seconds: float = float("nan")
@@ -42,10 +60,18 @@ def verdict(path: Path, estimator: str, classifier: str, kept: Path | None = Non
         kept: Folder of motion from earlier runs, used while neither the clip nor the code that
             makes motion has changed; None to estimate always.
     """
+    return look(path, estimator, classifier, kept)[0]
+
+
+def look(
+    path: Path, estimator: str, classifier: str = "threshold", kept: Path | None = None
+) -> tuple[Verdict, tuple[ShotMotion, ...]]:
+    """Label one clip, and give the motion that the labels come from; see :func:`verdict`."""
     judge = choose("classifier", classifier).make()
     file = kept / f"{estimator}-{_fingerprint(path)}.npz" if kept else None
     if file and file.exists():
-        return _summary(classify_shots(judge, read_trajectories(file))[0], float("nan"))
+        shots = read_trajectories(file)
+        return _summary(classify_shots(judge, shots)[0], float("nan")), shots
     import cv2
 
     # One worker a core: OpenCV's own threads would only get in each other's way.
@@ -56,7 +82,42 @@ def verdict(path: Path, estimator: str, classifier: str, kept: Path | None = Non
     if file and result.shots:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_trajectories(file, result.shots)
-    return _summary(result.record.whole, seconds)
+    return _summary(result.record.whole, seconds), result.shots
+
+
+def in_workers(
+    work: Callable[..., Result],
+    tasks: Sequence[tuple[Any, ...]],
+    jobs: int,
+    title: str,
+    lost: Callable[[str], Result],
+) -> list[Result]:
+    """Do work in worker processes.
+
+    Args:
+        work: A function of a module.
+        tasks: The arguments of each call.
+        jobs: Number of processes.
+        title: Of the progress line, for those who watch.
+        lost: What stands for a call that raised, crashed or hung, given what happened.
+
+    Returns:
+        One result a task, in order.
+    """
+    # Spawned, for a forked copy of a process in which a video library has threads may hang.
+    with ProcessPool(max_workers=jobs, context=get_context("spawn")) as pool:
+        futures = [pool.schedule(work, args=task, timeout=TIMEOUT_SECONDS) for task in tasks]
+        results: list[Result] = []
+        for future in futures:
+            try:
+                results.append(future.result())
+            # Whatever happens in a worker is that task's failure, and is printed with its name.
+            except Exception as error:
+                results.append(lost(f"{type(error).__name__}: {error}"))
+            if sys.stderr.isatty():
+                done = f"\r{title}: {len(results)} of {len(tasks)} "
+                print(done, end="", file=sys.stderr, flush=True)
+    return results
 
 
 def _fingerprint(path: Path) -> str:
@@ -76,6 +137,8 @@ def _summary(whole: ShotLabels, seconds: float) -> Verdict:
     return Verdict(
         labels=whole.labels,
         scores=whole.scores,
+        ambiguous=whole.ambiguous,
+        trust=whole.trust,
         amounts=_numbers({**whole.attributes, **whole.diagnostics}),
         failure=None if failure is None else f"{failure.reason}: {failure.message}",
         seconds=seconds,

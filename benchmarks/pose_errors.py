@@ -1,0 +1,221 @@
+"""How far an estimated path is from the true one, and whether its ``sigmas`` say so.
+
+Both paths are put into one frame, that of the first camera that both know, and measured in scene
+depths and against the first focal length: the world and the unit of either do not matter. What an
+estimate calls a scene depth is the typical depth of what it followed, which need not be the median
+depth of what the camera sees; one factor a clip is allowed for that, within limits.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
+from dollygrip.geometry.normalize import translation_scale
+from dollygrip.geometry.rotations import log
+from dollygrip.geometry.trajectory import Trajectory
+
+COLUMNS = ("turn x", "turn y", "turn z", "travel x", "travel y", "travel z", "log focal")
+"""Those of ``Trajectory.sigmas``: tilt, pan, roll; the axes of the first camera; zoom."""
+
+# A factor beyond these is no matter of which depth is typical: the length is wrong.
+UNIT_RANGE = (1.0 / 3.0, 3.0)
+# From what amount on a path turns, travels and zooms: half of what is named (docs/labels.md), so
+# that a hand's sway does not count.
+TURNS_DEG, TRAVELS, ZOOMS = 1.0, 0.02, 0.03
+# Directions are measured over about this long, where the camera went this far meanwhile.
+BASELINE_SECONDS, BASELINE_TRAVEL = 0.5, 0.01
+# An estimated frame is the true one within this share of the time between true frames.
+_SAME_TIME = 0.3
+# Of an estimate, what is no more than this is nothing: round-off.
+_NOTHING = 1e-6
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """What a path does.
+
+    Attributes:
+        turns: Whether the camera turns.
+        travels: Whether it leaves its place.
+        zooms: Whether the focal length changes.
+    """
+
+    turns: bool
+    travels: bool
+    zooms: bool
+
+    def suits(self, truth: "Freedom") -> bool:
+        """Whether this is the right model for a path that truly does ``truth``.
+
+        A travelling camera may turn a little without being wrong; a still one may not.
+        """
+        turning = self.turns >= truth.turns and (any_of(truth) or not self.turns)
+        return turning and (self.travels, self.zooms) == (truth.travels, truth.zooms)
+
+
+def any_of(freedom: Freedom) -> bool:
+    """Whether the camera does anything at all."""
+    return freedom.turns or freedom.travels or freedom.zooms
+
+
+@dataclass(frozen=True, eq=False)
+class PoseErrors:
+    """What is wrong with one estimated path.
+
+    Attributes:
+        right_model: Whether it may move as the true one does; see :class:`Freedom`.
+        rotation_deg: (N - 1,) angle to the true rotation at each frame after the first.
+        travels: Whether the true path travels from its first to its last frame.
+        net_direction_deg: Angle between the true and the estimated travel from first to last, in
+            the first camera's axes; NaN unless both travel.
+        direction_deg: (P,) the same over pairs of frames, in the axes of the earlier camera, each
+            path's own; NaN where the true one travels and the estimate does not.
+        unit: True scene depths in the estimate's; 1 where no path says.
+        travel: (N - 1,) distance between the centres at each frame, in the estimate's scene
+            depths.
+        zoom: (N - 1,) error of the log focal length against the first frame.
+        focal: Error of the first frame's log focal length.
+        normalised: (N - 1, 7) error over its sigma for each of :data:`COLUMNS`; NaN where no
+            sigma is stated.
+    """
+
+    right_model: bool
+    rotation_deg: FloatArray
+    travels: bool
+    net_direction_deg: float
+    direction_deg: FloatArray
+    unit: float
+    travel: FloatArray
+    zoom: FloatArray
+    focal: float
+    normalised: FloatArray = field(repr=False)
+
+
+def pose_errors(truth: Trajectory, found: Trajectory) -> PoseErrors:
+    """Compare an estimate with the truth at the frames that both have.
+
+    Args:
+        truth: Exact, all frames of the clip, scene depth known.
+        found: The estimate; may leave frames out. Its ``sigmas`` are taken against its first
+            frame, those of the centre along the axes of the first camera.
+
+    Returns:
+        The errors.
+
+    Raises:
+        ValueError: Fewer than two frames are common to both.
+    """
+    of_truth, of_found = _same_times(truth, found)
+    if len(of_found) < 2:
+        raise ValueError("fewer than two frames are both estimated and known")
+    true, seen = _Path.of(truth, of_truth), _Path.of(found, of_found)
+    unit = _unit(true.centers, seen.centers)
+    turn = log(np.swapaxes(seen.rotations, 1, 2) @ true.rotations)
+    apart = np.concatenate(
+        [turn, seen.centers - unit * true.centers, (seen.zooms - true.zooms)[:, None]], axis=1
+    )
+    net = true.centers[-1]
+    return PoseErrors(
+        right_model=seen.freedom(_NOTHING, _NOTHING, _NOTHING).suits(
+            true.freedom(TURNS_DEG, TRAVELS, ZOOMS)
+        ),
+        rotation_deg=np.degrees(np.linalg.norm(turn, axis=1))[1:],
+        travels=bool(np.linalg.norm(net) > TRAVELS),
+        net_direction_deg=(
+            float(_angle_deg(net[None], seen.centers[-1:])[0])
+            if np.linalg.norm(net) > TRAVELS
+            else float("nan")
+        ),
+        direction_deg=_directions(true, seen, truth.times[of_truth]),
+        unit=unit,
+        travel=np.linalg.norm(apart[1:, 3:6], axis=1),
+        zoom=apart[1:, 6],
+        focal=seen.log_focal - true.log_focal,
+        normalised=_normalised(apart, seen.sigmas),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """A path in its first camera's axes, in scene depths; log focals against the picture's width.
+
+    Pictures may be enlarged or shrunk for an estimate, so pixels do not compare.
+    """
+
+    rotations: FloatArray
+    centers: FloatArray
+    zooms: FloatArray
+    log_focal: float
+    sigmas: FloatArray
+
+    @classmethod
+    def of(cls, path: Trajectory, rows: IntArray) -> "_Path":
+        scale = translation_scale(path)
+        home = path.rotations[rows[0]]
+        log_focals = np.log(path.focals[rows] / path.size[0])
+        sigmas = path.sigmas[rows] * np.array([1.0] * 3 + [scale] * 3 + [1.0])
+        return cls(
+            rotations=home.T @ path.rotations[rows],
+            centers=(path.centers[rows] - path.centers[rows[0]]) @ home * scale,
+            zooms=log_focals - log_focals[0],
+            log_focal=float(log_focals[0]),
+            sigmas=np.hypot(sigmas, sigmas[0]),
+        )
+
+    def freedom(self, turns_deg: float, travels: float, zooms: float) -> Freedom:
+        turned = np.linalg.norm(log(self.rotations), axis=1)
+        return Freedom(
+            turns=bool(np.degrees(turned).max() > turns_deg),
+            travels=bool(np.linalg.norm(self.centers, axis=1).max() > travels),
+            zooms=bool(np.abs(self.zooms).max() > zooms),
+        )
+
+
+def _same_times(truth: Trajectory, found: Trajectory) -> tuple[IntArray, IntArray]:
+    """Rows of both that show the same frame."""
+    rows = np.flatnonzero(found.valid)
+    times = found.times[rows]
+    after = np.clip(np.searchsorted(truth.times, times), 1, len(truth) - 1)
+    earlier = times - truth.times[after - 1] < truth.times[after] - times
+    nearest = after - earlier
+    step = float(np.median(np.diff(truth.times)))
+    same = np.abs(truth.times[nearest] - times) < _SAME_TIME * step
+    same &= truth.valid[nearest]
+    return nearest[same], rows[same]
+
+
+def _unit(true: FloatArray, seen: FloatArray) -> float:
+    """The factor by which true centres come nearest to the estimated ones."""
+    length = float((true**2).sum())
+    if np.linalg.norm(true, axis=1).max() < TRAVELS:
+        return 1.0
+    return float(np.clip((true * seen).sum() / length, *UNIT_RANGE))
+
+
+def _directions(true: _Path, seen: _Path, times: FloatArray) -> FloatArray:
+    later = np.searchsorted(times, times + BASELINE_SECONDS - 1e-6)
+    first = np.flatnonzero(later < len(times))
+    last = later[first]
+
+    def steps(path: _Path) -> FloatArray:
+        return np.asarray(
+            np.einsum("nji,nj->ni", path.rotations[first], path.centers[last] - path.centers[first])
+        )
+
+    wanted, got = steps(true), steps(seen)
+    moving: BoolArray = np.linalg.norm(wanted, axis=1) > BASELINE_TRAVEL
+    return _angle_deg(wanted[moving], got[moving])
+
+
+def _angle_deg(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(N,) angles between vectors (N, 3); NaN where one is nothing."""
+    shorter = np.minimum(np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1))
+    across = np.linalg.norm(np.cross(first, second), axis=1)
+    angles = np.degrees(np.arctan2(across, (first * second).sum(axis=1)))
+    return np.where(shorter > _NOTHING, angles, np.nan)
+
+
+def _normalised(apart: FloatArray, sigmas: FloatArray) -> FloatArray:
+    stated = sigmas[1:] > 0.0
+    return np.where(stated, apart[1:] / np.where(stated, sigmas[1:], 1.0), np.nan)
