@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dollygrip import __version__
 
 if TYPE_CHECKING:
     from dollygrip.classifiers.records import ClipLabels
+    from dollygrip.runners.engine import Workers
 
 OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
+
+_T = TypeVar("_T")
 
 DEFAULT_RUN = "dollygrip-run"
 # More than this scrolls away; the files hold everything.
@@ -69,12 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument(
         "-o", "--out", default=DEFAULT_RUN, metavar="RUN", help="run folder (default: %(default)s)"
     )
-    label.add_argument(
-        "--estimator",
-        default="flow",
-        metavar="NAME",
-        help="what estimates the motion (default: %(default)s)",
-    )
+    _add_estimator(label)
     _add_classifier(label)
     label.add_argument(
         "--jobs",
@@ -107,6 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     export = _command(commands, "export", _export, "write results.csv and results.parquet of a run")
     _add_run(export)
 
+    view = _command(
+        commands, "view", _view, "draw what the estimator saw over a clip, as a video to look at"
+    )
+    view.add_argument("clip", metavar="CLIP", help="a video file, or a folder of pictures")
+    view.add_argument(
+        "-o", "--out", metavar="FILE", help="MP4 file to write (default: CLIP's name + .view.mp4)"
+    )
+    _add_estimator(view)
+    _add_classifier(view)
+
     samples = _command(commands, "samples", _samples, "make sample clips with known camera motion")
     samples.add_argument("folder", metavar="FOLDER", help="where to put them")
 
@@ -130,6 +138,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=DEFAULT_RUN,
         help="run folder (default: %(default)s)",
+    )
+
+
+def _add_estimator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--estimator",
+        default="flow",
+        metavar="NAME",
+        help="what estimates the motion (default: %(default)s)",
     )
 
 
@@ -167,8 +184,10 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.engine import EngineError
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
+    from dollygrip.runners.video import VideoError
+    from dollygrip.runners.viewer import ViewError
 
-    return EngineError, SettingsError, StoreError, OSError
+    return EngineError, SettingsError, StoreError, VideoError, ViewError, OSError
 
 
 def _reason(error: Exception) -> str:
@@ -179,6 +198,14 @@ def _reason(error: Exception) -> str:
 
 
 def _label(options: argparse.Namespace) -> int:
+    from dollygrip.runners.engine import start_workers
+
+    names = (options.estimator, options.classifier)
+    with start_workers(options.inputs, *names, options.jobs) as workers:
+        return _label_with(workers, options)
+
+
+def _label_with(workers: "Workers", options: argparse.Namespace) -> int:
     from dollygrip.api import carry_out, make_plan, make_recipe
     from dollygrip.runners.store import RunStore, update_tables
 
@@ -191,7 +218,7 @@ def _label(options: argparse.Namespace) -> int:
     if plan.kept:
         _say(f"{len(plan.kept)} of {len(plan)} clips are labelled already")
     with RunStore(options.out, restart=options.restart) as store:
-        records = carry_out(plan, recipe, store, jobs=options.jobs)
+        records = carry_out(plan, recipe, store, workers)
         as_json = options.json or not sys.stdout.isatty()
         tally = _print_records(_with_progress(records, len(plan)), as_json)
         update_tables(store.folder)
@@ -218,6 +245,23 @@ def _export(options: argparse.Namespace) -> int:
 
     for path in write_tables(Path(options.run)):
         print(_printable(str(path)))
+    return OK
+
+
+def _view(options: argparse.Namespace) -> int:
+    from dollygrip.api import make_recipe
+    from dollygrip.runners.viewer import view_clip_file
+
+    recipe = make_recipe(options.estimator, options.classifier, options.settings)
+    estimator, classifier = recipe.estimator.make(), recipe.classifier.make()
+    out = options.out or f"{Path(options.clip).stem or 'clip'}.view.mp4"
+    _say(f"labelling {options.clip}, then drawing it")
+    labels = view_clip_file(options.clip, out, estimator, classifier, watch=_with_progress)
+    print(_printable(out))
+    if labels.failure is not None:
+        _say(f"failed: {labels.failure.message}")
+        return SOME_FAILED
+    _say(f"{labels.caption} Trust {labels.trust:.2f}.")
     return OK
 
 
@@ -303,10 +347,10 @@ def _print_table(rows: Iterable[tuple[str, str, str, str]], hidden: int) -> None
     print(drawn.get(), end="", flush=True)
 
 
-def _with_progress(records: Iterator["ClipLabels"], total: int) -> Iterator["ClipLabels"]:
-    """The same records, with a bar on the terminal."""
+def _with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
+    """The same items, with a bar on the terminal."""
     if not sys.stderr.isatty():
-        yield from records
+        yield from items
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -315,8 +359,8 @@ def _with_progress(records: Iterator["ClipLabels"], total: int) -> Iterator["Cli
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
         bar = progress.add_task("", total=total)
-        for record in records:
-            yield record
+        for item in items:
+            yield item
             progress.advance(bar)
 
 
