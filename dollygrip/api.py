@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dollygrip.classifiers.base import Classifier, failed
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.engine import Recipe, Task, label_tasks
+from dollygrip.runners.engine import Recipe, Task, Workers, start_workers
 from dollygrip.runners.pipeline import label_clip_file, reclassify
 from dollygrip.runners.registry import Choice, Kind, check_settings, choose, read_settings
 from dollygrip.runners.store import (
@@ -103,15 +103,16 @@ def label_folder(
         StoreError: ``out`` cannot be used.
         EngineError: Workers do not start.
     """
-    recipe = make_recipe(estimator, classifier, settings, timeout)
-    if out is None:
-        tasks = make_plan([folder], recipe).tasks
-        yield from (result.record for result in label_tasks(tasks, recipe, jobs=jobs))
-        return
-    plan = make_plan([folder], recipe, None if restart else out, retry_failed=retry_failed)
-    with RunStore(out, restart=restart) as store:
-        yield from carry_out(plan, recipe, store, jobs=jobs)
-        update_tables(store.folder)
+    with start_workers([folder], estimator, classifier, jobs) as workers:
+        recipe = make_recipe(estimator, classifier, settings, timeout)
+        if out is None:
+            tasks = make_plan([folder], recipe).tasks
+            yield from (result.record for result in workers.label(tasks, recipe))
+            return
+        plan = make_plan([folder], recipe, None if restart else out, retry_failed=retry_failed)
+        with RunStore(out, restart=restart) as store:
+            yield from carry_out(plan, recipe, store, workers)
+            update_tables(store.folder)
 
 
 def load_results(run: AnyPath) -> "pd.DataFrame":
@@ -226,7 +227,7 @@ def make_plan(
 
 
 def carry_out(
-    plan: Plan, recipe: Recipe, store: RunStore, *, jobs: int | None = None
+    plan: Plan, recipe: Recipe, store: RunStore, workers: Workers
 ) -> Iterator[ClipLabels]:
     """Do what a plan says, and write it to the run; the record of every clip."""
     store.begin(_manifest(recipe))
@@ -237,7 +238,7 @@ def carry_out(
             record = _reclassified(old, store, classifier, recipe.classifier)
             store.append(record)
             yield record
-    for result in label_tasks(plan.tasks, recipe, jobs=jobs):
+    for result in workers.label(plan.tasks, recipe):
         store.append(result.record, result.shots)
         yield result.record
 

@@ -9,20 +9,25 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.registry import Choice
+from dollygrip.runners.registry import Choice, choose
+from dollygrip.runners.video import find_clips
 
 if TYPE_CHECKING:
     from dollygrip.runners.pipeline import ClipResult
 
 # The numeric libraries read these when they are loaded, and a worker imports this module first:
-# neither numpy nor cv2 may be imported above.
+# neither numpy nor cv2 may be imported above, nor by what is.
 _ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -82,50 +87,120 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def label_tasks(
-    tasks: Iterable[Task], recipe: Recipe, *, jobs: int | None = None
-) -> "Iterator[ClipResult]":
-    """Label clips in worker processes; results come as they finish.
+def start_workers(
+    inputs: Iterable[str | os.PathLike[str]],
+    estimator: str,
+    classifier: str,
+    jobs: int | None = None,
+) -> "Workers":
+    """Start the processes that will label some inputs; no more than there are clips.
 
-    A clip whose worker dies or takes too long gets a record that says so.
+    Before the inputs are looked at and anything else is loaded: it takes workers as long to load
+    as it takes this process.
 
     Args:
-        tasks: The clips.
-        recipe: How to label them.
+        inputs: Files and folders.
+        estimator: Name of the estimator.
+        classifier: Name of the classifier.
         jobs: Processes; one a processor when not given.
-
-    Yields:
-        One result a task.
-
-    Raises:
-        EngineError: Workers do not start.
     """
-    waiting = deque(tasks)
-    jobs = min(jobs or default_jobs(), len(waiting))
-    while waiting:
-        left = len(waiting)
-        yield from _label_in_pool(waiting, recipe, jobs)
-        if len(waiting) == left:
-            raise EngineError(
-                "worker processes do not start; a script must call label_folder below "
-                'if __name__ == "__main__":'
-            )
+    clips = find_clips(map(Path, inputs))
+    count = sum(1 for _ in islice(clips, jobs or default_jobs()))
+    return Workers(count, estimator, classifier)
 
 
-def _label_in_pool(waiting: deque[Task], recipe: Recipe, jobs: int) -> "Iterator[ClipResult]":
+class Workers:
+    """Worker processes; they start, and load what they need, while their work is being found.
+
+    To be used as a context manager: leaving it ends the processes.
+    """
+
+    def __init__(self, jobs: int, estimator: str, classifier: str) -> None:
+        """Start the processes.
+
+        Args:
+            jobs: How many.
+            estimator: Name of the estimator that is to be loaded.
+            classifier: Name of the classifier that is to be loaded.
+        """
+        self._jobs = max(1, jobs)
+        self._names = (estimator, classifier)
+        self._pool: ProcessPool | None = None
+        if jobs > 0:
+            self._start(jobs)
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the processes, whatever they are at."""
+        self._stop()
+
+    def label(self, tasks: Iterable[Task], recipe: Recipe) -> "Iterator[ClipResult]":
+        """Label clips; results come as they finish.
+
+        A clip whose worker dies or takes too long gets a record that says so.
+
+        Args:
+            tasks: The clips.
+            recipe: How to label them.
+
+        Yields:
+            One result a task.
+
+        Raises:
+            EngineError: Workers do not start.
+        """
+        waiting = deque(tasks)
+        while waiting:
+            left = len(waiting)
+            pool = self._pool or self._start(min(self._jobs, left))
+            yield from _label_in_pool(pool, waiting, recipe, self._jobs)
+            if waiting:
+                self._stop()
+            if len(waiting) == left:
+                raise EngineError(
+                    "worker processes do not start; a script must call label_folder below "
+                    'if __name__ == "__main__":'
+                )
+
+    def _start(self, jobs: int) -> ProcessPool:
+        # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
+        context = multiprocessing.get_context("spawn")
+        share = max(1, default_jobs() // self._jobs)
+        self._pool = ProcessPool(
+            jobs, initializer=_start_worker, initargs=(*self._names, share), context=context
+        )
+        assert self._pool.active  # asking starts it
+        return self._pool
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
+
+
+def _label_in_pool(
+    pool: ProcessPool, waiting: deque[Task], recipe: Recipe, jobs: int
+) -> "Iterator[ClipResult]":
     """Take tasks from ``waiting`` until none is left or the pool breaks; lost ones go back.
 
     The pool breaks when a worker dies between two tasks, which is nobody's fault.
     """
     pending: dict[Future[Any], Task] = {}
-    # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(jobs, initializer=_start_worker, initargs=(recipe,), context=context)
     try:
         while waiting or pending:
             # A few tasks ahead, so that no worker waits while the parent writes.
             while waiting and len(pending) < 2 * jobs:
-                pending[pool.schedule(_label, (waiting[0],), timeout=recipe.timeout)] = waiting[0]
+                arguments = (waiting[0], recipe)
+                pending[pool.schedule(_label, arguments, timeout=recipe.timeout)] = waiting[0]
                 waiting.popleft()
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
@@ -138,15 +213,10 @@ def _label_in_pool(waiting: deque[Task], recipe: Recipe, jobs: int) -> "Iterator
         if pool.active and not isinstance(error, BrokenProcessPool):
             raise
         waiting.extendleft(pending.values())
-    finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
 
 
 def _cut_off(task: Task, recipe: Recipe, error: BaseException) -> "ClipResult":
     """The result for a clip whose worker gave none."""
-    from pathlib import Path
-
     from dollygrip.runners.pipeline import ClipResult, failed_record
     from dollygrip.runners.store import content_of
 
@@ -176,36 +246,41 @@ def _cause(error: ProcessExpired) -> str:
 
 # Below: what runs in a worker.
 
-_recipe: Recipe
+_threads = 1
+_labellers: "dict[tuple[str, str], Callable[..., ClipResult]]" = {}
 
 
-def _start_worker(recipe: Recipe) -> None:
-    global _recipe
-    _recipe = recipe
+def _start_worker(estimator: str, classifier: str, threads: int) -> None:
+    global _threads
+    _threads = threads
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     # Ctrl-C reaches the whole process group; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Loading takes seconds that are not the first clip's; what fails here fails there again, as
-    # a record.
+    # Loading takes longer than many a clip; what fails here fails there again, as a record.
     with suppress(Exception):
         import cv2
 
         cv2.setNumThreads(1)  # a caller's script that loads it first was there before us
-        _labeller()
+        import_module("dollygrip.runners.pipeline")
+        choose("estimator", estimator)
+        choose("classifier", classifier)
 
 
-@cache
-def _labeller() -> "Callable[..., ClipResult]":
+def _label(task: Task, recipe: Recipe) -> "ClipResult":
+    label = _labellers.get(recipe.hashes)
+    if label is None:
+        label = _labellers[recipe.hashes] = _labeller(recipe)
+    return label(task.path, clip_id=task.clip_id)
+
+
+def _labeller(recipe: Recipe) -> "Callable[..., ClipResult]":
     from dollygrip.runners.pipeline import label_clip_file
 
     return partial(
         label_clip_file,
-        estimator=_recipe.estimator.make(),
-        classifier=_recipe.classifier.make(),
-        provenance=_recipe.provenance(),
+        estimator=recipe.estimator.make(),
+        classifier=recipe.classifier.make(),
+        provenance=recipe.provenance(),
+        threads=_threads,
     )
-
-
-def _label(task: Task) -> "ClipResult":
-    return _labeller()(task.path, clip_id=task.clip_id)

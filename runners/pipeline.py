@@ -52,6 +52,7 @@ def label_clip_file(
     *,
     clip_id: str | None = None,
     provenance: dict[str, Any] | None = None,
+    threads: int = 1,
 ) -> ClipResult:
     """Label one clip. A clip that cannot be labelled is a record with a failure, no exception.
 
@@ -61,6 +62,7 @@ def label_clip_file(
         classifier: Turns motion into labels.
         clip_id: The clip's name in its run; made from the file's name when not given.
         provenance: What the caller knows of versions and settings, for the record.
+        threads: Decoding threads; they run ahead of the estimator.
 
     Returns:
         The record, and the motion that it was made from.
@@ -73,7 +75,7 @@ def label_clip_file(
         clip = probe(file)
         # The matrices are small: more threads only wait for each other, and spin while they do.
         with threadpool_limits(limits=1):
-            shots = _motions(file, estimator)
+            shots = _motions(file, estimator, threads)
             whole, parts = classify_shots(classifier, shots)
     except VideoError as error:
         whole, parts = failed(error.failure, start=0.0, end=0.0), ()
@@ -166,9 +168,9 @@ def _differ(first: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
     return float(difference.mean()) > SAME_GREY
 
 
-def _motions(file: Path, estimator: Estimator) -> tuple[ShotMotion, ...]:
+def _motions(file: Path, estimator: Estimator, threads: int) -> tuple[ShotMotion, ...]:
     """The motion of each shot; the frames are read once."""
-    reader = read_frames(file, estimator.frame_request)
+    reader = read_frames(file, estimator.frame_request, threads=threads)
     motions = []
     for shot in split_shots(reader):
         frames = _Watched(shot, shot.start)

@@ -4,9 +4,11 @@ Video files are opened as data, never as addresses: no playlist, protocol or fil
 file is followed.
 """
 
+import math
 import os
 import re
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +16,12 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from dollygrip.classifiers.reliability import Failure, Reason
 
 if TYPE_CHECKING:
     import av
+    import numpy as np
+    import numpy.typing as npt
     from av.container import InputContainer
     from av.sidedata.sidedata import SideData
     from av.video.stream import VideoStream
@@ -81,7 +82,7 @@ class Frame:
 
     index: int
     time: float
-    image: npt.NDArray[np.uint8]
+    image: "npt.NDArray[np.uint8]"
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ class _Thinning:
 
     def __init__(self, rate: float) -> None:
         self._distance = 1.0 / (self._TOLERANCE * rate)
-        self._next = -np.inf
+        self._next = -math.inf
         self.shown = 0
 
     def wants(self, time: float) -> bool:
@@ -292,12 +293,13 @@ class _Scaler:
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
 
-    def scale(self, picture: _Picture) -> npt.NDArray[np.uint8]:
+    def scale(self, picture: _Picture) -> "npt.NDArray[np.uint8]":
         """The picture as the request wants it.
 
         Raises:
             VideoError: When its shape differs from the first picture's.
         """
+        import numpy as np
         from av.error import FFmpegError
         from av.video.reformatter import ColorRange, Interpolation
 
@@ -306,7 +308,7 @@ class _Scaler:
             shrink = min(1.0, self._request.long_side / max(width, height))
             self._size = max(1, round(width * shrink)), max(1, round(height * shrink))
         # A stream may change its resolution, but not its shape.
-        elif abs(np.log(width * self._size[1] / (height * self._size[0]))) > 0.02 + 1 / min(
+        elif abs(math.log(width * self._size[1] / (height * self._size[0]))) > 0.02 + 1 / min(
             self._size
         ):
             raise VideoError(
@@ -361,7 +363,7 @@ def _orientation(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
     if matrix is None:
         return False, False, False
     # Row vectors: (x, y) shown = (x, y) stored @ [[a, b], [c, d]], in 16.16 fixed point.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
     # Mirrors count too: they would swap left and right. Odd angles go to the nearest right one.
     if abs(b) + abs(c) > abs(a) + abs(d):
         return True, c < 0, b < 0

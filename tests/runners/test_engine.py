@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dollygrip.classifiers.reliability import Reason
-from dollygrip.runners.engine import Recipe, Task, label_tasks
+from dollygrip.runners.engine import Recipe, Task, Workers
 from dollygrip.runners.registry import (
     SettingsError,
     check_settings,
@@ -24,6 +24,10 @@ def recipe(timeout: float | None = None) -> Recipe:
     return Recipe(choose("estimator", "moody"), choose("classifier", "threshold"), timeout)
 
 
+def workers(jobs: int) -> Workers:
+    return Workers(jobs, "moody", "threshold")
+
+
 def tasks(folder: Path) -> list[Task]:
     return [Task(str(path), path.stem) for path in sorted(folder.iterdir())]
 
@@ -33,7 +37,8 @@ def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip,
         grey_clip(tmp_path / f"{name}.mp4", grey)
     for i in range(4):
         grey_clip(tmp_path / f"good{i}.mp4", 170)
-    results = {r.record.clip_id: r for r in label_tasks(tasks(tmp_path), recipe(5.0), jobs=2)}
+    with workers(2) as started:
+        results = {r.record.clip_id: r for r in started.label(tasks(tmp_path), recipe(5.0))}
     failures = {name: r.record.failure.reason for name, r in results.items() if r.record.failure}
     assert failures == {
         "a_dies": Reason.ESTIMATOR_CRASHED,
@@ -88,12 +93,13 @@ def test_a_worker_killed_from_outside_costs_one_clip_at_most(moody, grey_clip, t
     for i in range(3):
         grey_clip(tmp_path / f"good{i}.mp4", 170)
     labels = []
-    for result in label_tasks(tasks(tmp_path), recipe(), jobs=1):
-        labels.append(result.record.labels)
-        if len(labels) == 1:
-            for child in children():
-                os.kill(child, signal.SIGKILL)
-            time.sleep(0.5)
+    with workers(1) as started:
+        for result in started.label(tasks(tmp_path), recipe()):
+            labels.append(result.record.labels)
+            if len(labels) == 1:
+                for child in children():
+                    os.kill(child, signal.SIGKILL)
+                time.sleep(0.5)
     assert len(labels) == 3
     assert labels.count(("pan_right",)) >= 2
 
@@ -102,16 +108,17 @@ def test_leaving_early_ends_the_workers(moody, grey_clip, tmp_path):
     grey_clip(tmp_path / "a.mp4", 170)
     grey_clip(tmp_path / "b_hangs.mp4", 70)
     before = set(children())
-    results = label_tasks(tasks(tmp_path), recipe(), jobs=2)
-    assert next(results).record.clip_id == "a"
-    assert set(children()) - before
-    results.close()
+    with workers(2) as started:
+        assert next(started.label(tasks(tmp_path), recipe())).record.clip_id == "a"
+        assert set(children()) - before
     assert not set(children()) - before
 
 
-def test_no_clip_is_no_work():
-    choice = choose("classifier", "threshold")
-    assert list(label_tasks([], Recipe(choice, choice))) == []
+def test_no_clip_is_no_work(moody):
+    before = set(children())
+    with workers(0) as started:
+        assert set(children()) == before
+        assert list(started.label([], recipe())) == []
 
 
 def children() -> list[int]:
