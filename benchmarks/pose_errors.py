@@ -6,6 +6,7 @@ estimate calls a scene depth is the typical depth of what it followed, which nee
 depth of what the camera sees; one factor a clip is allowed for that, within limits.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,43 +21,15 @@ COLUMNS = ("turn x", "turn y", "turn z", "travel x", "travel y", "travel z", "lo
 
 # A factor beyond these is no matter of which depth is typical: the length is wrong.
 UNIT_RANGE = (1.0 / 3.0, 3.0)
-# From what amount on a path turns, travels and zooms: half of what is named (docs/labels.md), so
-# that a hand's sway does not count.
-TURNS_DEG, TRAVELS, ZOOMS = 1.0, 0.02, 0.03
+# From what amount on a turn (degrees), a travel (scene depths) and a zoom (log focal) are visible:
+# half of what is named (docs/labels.md), so that a hand's sway is not.
+VISIBLE = (1.0, 0.02, 0.03)
 # Directions are measured over about this long, where the camera went this far meanwhile.
 BASELINE_SECONDS, BASELINE_TRAVEL = 0.5, 0.01
 # An estimated frame is the true one within this share of the time between true frames.
 _SAME_TIME = 0.3
-# Of an estimate, what is no more than this is nothing: round-off.
+# What is no more than this is round-off.
 _NOTHING = 1e-6
-
-
-@dataclass(frozen=True)
-class Freedom:
-    """What a path does.
-
-    Attributes:
-        turns: Whether the camera turns.
-        travels: Whether it leaves its place.
-        zooms: Whether the focal length changes.
-    """
-
-    turns: bool
-    travels: bool
-    zooms: bool
-
-    def suits(self, truth: "Freedom") -> bool:
-        """Whether this is the right model for a path that truly does ``truth``.
-
-        A travelling camera may turn a little without being wrong; a still one may not.
-        """
-        turning = self.turns >= truth.turns and (any_of(truth) or not self.turns)
-        return turning and (self.travels, self.zooms) == (truth.travels, truth.zooms)
-
-
-def any_of(freedom: Freedom) -> bool:
-    """Whether the camera does anything at all."""
-    return freedom.turns or freedom.travels or freedom.zooms
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +37,8 @@ class PoseErrors:
     """What is wrong with one estimated path.
 
     Attributes:
-        right_model: Whether it may move as the true one does; see :class:`Freedom`.
+        right_model: Whether it turns, travels and zooms where the true one visibly does, and not
+            where the true one does not at all. Turning is no fault of a camera that does anything.
         rotation_deg: (N - 1,) angle to the true rotation at each frame after the first.
         travels: Whether the true path travels from its first to its last frame.
         net_direction_deg: Angle between the true and the estimated travel from first to last, in
@@ -76,7 +50,7 @@ class PoseErrors:
             depths.
         zoom: (N - 1,) error of the log focal length against the first frame.
         focal: Error of the first frame's log focal length.
-        normalised: (N - 1, 7) error over its sigma for each of :data:`COLUMNS`; NaN where no
+        normalised: (N - 1, 7) error, estimate less truth, over its sigma for each of :data:`COLUMNS`; NaN where no
             sigma is stated.
     """
 
@@ -111,22 +85,17 @@ def pose_errors(truth: Trajectory, found: Trajectory) -> PoseErrors:
         raise ValueError("fewer than two frames are both estimated and known")
     true, seen = _Path.of(truth, of_truth), _Path.of(found, of_found)
     unit = _unit(true.centers, seen.centers)
-    turn = log(np.swapaxes(seen.rotations, 1, 2) @ true.rotations)
+    turn = log(np.swapaxes(true.rotations, 1, 2) @ seen.rotations)
     apart = np.concatenate(
         [turn, seen.centers - unit * true.centers, (seen.zooms - true.zooms)[:, None]], axis=1
     )
-    net = true.centers[-1]
+    net = true.centers[-1:]
+    travels = bool(np.linalg.norm(net) > VISIBLE[1])
     return PoseErrors(
-        right_model=seen.freedom(_NOTHING, _NOTHING, _NOTHING).suits(
-            true.freedom(TURNS_DEG, TRAVELS, ZOOMS)
-        ),
+        right_model=_right_model(true, seen),
         rotation_deg=np.degrees(np.linalg.norm(turn, axis=1))[1:],
-        travels=bool(np.linalg.norm(net) > TRAVELS),
-        net_direction_deg=(
-            float(_angle_deg(net[None], seen.centers[-1:])[0])
-            if np.linalg.norm(net) > TRAVELS
-            else float("nan")
-        ),
+        travels=travels,
+        net_direction_deg=float(_angle_deg(net, seen.centers[-1:])[0]) if travels else math.nan,
         direction_deg=_directions(true, seen, truth.times[of_truth]),
         unit=unit,
         travel=np.linalg.norm(apart[1:, 3:6], axis=1),
@@ -163,13 +132,19 @@ class _Path:
             sigmas=np.hypot(sigmas, sigmas[0]),
         )
 
-    def freedom(self, turns_deg: float, travels: float, zooms: float) -> Freedom:
-        turned = np.linalg.norm(log(self.rotations), axis=1)
-        return Freedom(
-            turns=bool(np.degrees(turned).max() > turns_deg),
-            travels=bool(np.linalg.norm(self.centers, axis=1).max() > travels),
-            zooms=bool(np.abs(self.zooms).max() > zooms),
-        )
+    def does(self, least: FloatArray) -> BoolArray:
+        """(3,) whether it ever turns, travels and zooms by more than ``least``."""
+        turned = np.degrees(np.linalg.norm(log(self.rotations), axis=1))
+        travelled = np.linalg.norm(self.centers, axis=1)
+        most = [turned.max(), travelled.max(), np.abs(self.zooms).max()]
+        return np.asarray(np.array(most) > least)
+
+
+def _right_model(true: _Path, seen: _Path) -> bool:
+    visible, any_at_all = true.does(np.array(VISIBLE)), true.does(np.full(3, _NOTHING))
+    allowed = any_at_all | np.array([any_at_all.any(), False, False])
+    does = seen.does(np.full(3, _NOTHING))
+    return bool((does >= visible).all() and (does <= allowed).all())
 
 
 def _same_times(truth: Trajectory, found: Trajectory) -> tuple[IntArray, IntArray]:
@@ -188,7 +163,7 @@ def _same_times(truth: Trajectory, found: Trajectory) -> tuple[IntArray, IntArra
 def _unit(true: FloatArray, seen: FloatArray) -> float:
     """The factor by which true centres come nearest to the estimated ones."""
     length = float((true**2).sum())
-    if np.linalg.norm(true, axis=1).max() < TRAVELS:
+    if np.linalg.norm(true, axis=1).max() < VISIBLE[1]:
         return 1.0
     return float(np.clip((true * seen).sum() / length, *UNIT_RANGE))
 
