@@ -41,6 +41,11 @@ def plans(split: str) -> tuple[ClipPlan, ...]:
     return tuple((usual, stress)[kind].plans(shift))
 
 
+def seed_of(split: str) -> int:
+    """Seed of the first layout of a split's worlds; the next layout has the next."""
+    return 1000 * (1 + SPLITS.index(split))
+
+
 @lru_cache(maxsize=2)
 def _place(world: str, seed: int) -> Scene:
     return scene(world, seed)
@@ -59,12 +64,11 @@ def rendered_clips(folder: Path, split: str) -> Path:
         The file with the labels, ``labels.csv`` in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    seed = 1000 * (1 + SPLITS.index(split))
     # Worlds are dear to make: those of one place come one after the other.
     todo = sorted(plans(split), key=lambda plan: (plan.world, plan.layout, plan.name))
     rows = []
     for plan in todo:
-        _render(folder, plan, _place(plan.world, seed + plan.layout))
+        _render(folder, plan, _place(plan.world, seed_of(split) + plan.layout))
         rows.append(_row(plan))
     labels = folder / "labels.csv"
     with labels.open("w", newline="", encoding="utf-8") as file:

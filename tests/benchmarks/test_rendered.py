@@ -1,13 +1,16 @@
 import csv
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 
 from benchmarks.plan import ClipPlan, trajectory_of, truth
-from benchmarks.rendered import COLUMNS, SPLITS, plans, rendered_clips
+from benchmarks.rendered import COLUMNS, SPLITS, plans, rendered_clips, seed_of
 from dollygrip.geometry.profile import AXES, motion_profile
 from dollygrip.geometry.synthetic import SIGNED_AXES
+from dollygrip.runners.rendering import Look, render
+from dollygrip.runners.scenery import WORLDS, scene
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -91,6 +94,25 @@ def test_slow_moves_move_the_picture_by_three_percent(split):
         assert 0.025 < share < 0.045, plan.name
     with pytest.raises(ValueError, match="expected one of tune"):
         plans("test")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_camera_leaves_its_world(split, world):
+    """With every wall white, any dark pixel is a hole in the world or a way out of it."""
+    for layout in (0, 1):
+        place = scene(world, seed_of(split) + layout)
+        walls = [panel for panel in place.panels if panel.shell]
+        white = np.full((8, 8, 3), 255, np.uint8)
+        bare = tuple(replace(panel, texture=white, mipmaps=()) for panel in walls)
+        for plan in plans(split):
+            if (plan.world, plan.layout) == (world, layout):
+                shrunk = tuple(round(160 * side / max(plan.size)) for side in plan.size)
+                path = trajectory_of(replace(plan, size=shrunk, rate=4.0))
+                lens = Look(fisheye=plan.look.fisheye)
+                for picture in render(path, replace(place, panels=bare), lens):
+                    assert picture.min() == 255, plan.name
 
 
 def test_an_enlarged_clip_has_the_size_and_the_focal_length_of_its_file(tmp_path, monkeypatch):
