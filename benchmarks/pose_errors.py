@@ -50,8 +50,8 @@ class PoseErrors:
             depths.
         zoom: (N - 1,) error of the log focal length against the first frame.
         focal: Error of the first frame's log focal length.
-        normalised: (N - 1, 7) error, estimate less truth, over its sigma for each of :data:`COLUMNS`; NaN where no
-            sigma is stated.
+        normalised: (N - 1, 7) error, estimate less truth, over its sigma for each of
+            :data:`COLUMNS`; NaN where no sigma is stated.
     """
 
     right_model: bool
