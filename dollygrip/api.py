@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,6 +232,8 @@ def carry_out(
 ) -> Iterator[ClipLabels]:
     """Do what a plan says, and write it to the run; the record of every clip."""
     store.begin(_manifest(recipe))
+    # For the tables at the end: now the workers are loading too, then they would be done.
+    import_module("pyarrow.parquet")
     yield from records_at(store.folder, plan.kept)
     if plan.motion_kept:
         classifier = recipe.classifier.make()

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -356,14 +357,26 @@ def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
         **dict.fromkeys(BY_NAME, "bool"),
         **{f"score_{name}": "float64" for name in BY_NAME},
     }
-    parts = [pa.table({name: pa.array([], kind) for name, kind in kinds.items()})]
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
+    parts = [pa.Table.from_batches([], schema)]
     # In parts, since rows as dicts take ten times the room of a table.
-    while rows := [_row(record) for record in islice(records, _ROWS_AT_ONCE)]:
-        names = dict.fromkeys(name for row in rows for name in row)
-        parts.append(
-            pa.table({n: pa.array([row.get(n) for row in rows], kinds.get(n)) for n in names})
-        )
+    while rows := [dumps(_row(record)) for record in islice(records, _ROWS_AT_ONCE)]:
+        parts.append(_read_json("\n".join(rows).encode(), schema))
     return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
+    """JSON lines as a table.
+
+    To make an array of a list, pyarrow would load pandas, which takes longer than many a clip.
+    """
+    from pyarrow.json import ParseOptions, ReadOptions, read_json
+
+    return read_json(
+        BytesIO(lines),
+        ReadOptions(use_threads=False, block_size=len(lines) + 1),
+        ParseOptions(explicit_schema=schema),
+    )
 
 
 _ROWS_AT_ONCE = 5000

@@ -4,6 +4,8 @@ import csv
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +249,18 @@ def test_tables_hold_one_row_a_clip_and_no_formula(tmp_path):
         assert not row["path"].startswith(("=", "+", "-", "@", "\t", "\r"))
         assert row["path"].lstrip("'") == name.replace("\udcff", "?")
         assert row["net_pan"] == "-20.0"  # numbers are not touched
+
+
+def test_tables_do_not_wait_for_pandas_to_load(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(record())
+    code = (
+        "import sys, pathlib\n"
+        "from dollygrip.runners.store import write_tables\n"
+        "write_tables(pathlib.Path(sys.argv[1]))\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
 def test_an_empty_run_has_a_table_with_columns(tmp_path):
