@@ -98,7 +98,7 @@ class Strip:
             write(image, axis, 8, y, color)
             if profile is not None:
                 value = float(np.interp(time, profile.times, profile.rates[:, row]))
-                write(image, _spoken(axis, value), 76, y, color)
+                write(image, spoken(axis, value), 76, y, color)
         x = self._x(time)
         cv2.line(image, (x, 0), (x, len(AXES) * ROW), ORANGE, 1)
         return image
@@ -170,7 +170,7 @@ def _full_scale(profiles: Sequence[MotionProfile | None]) -> FloatArray:
     return highest
 
 
-def _spoken(axis: str, rate: float) -> str:
+def spoken(axis: str, rate: float) -> str:
     """A rate in words."""
     forth, back, form, factor = _WORDS[axis]
     text = form.format(abs(rate) * factor)

@@ -34,7 +34,7 @@ OPTIONS = ["--estimator", "moody", "--jobs", "1"]
 
 
 def test_help_and_version_import_nothing_heavy():
-    for arguments in (["--help"], ["--version"], ["label", "--help"]):
+    for arguments in (["--help"], ["--version"], ["label", "--help"], ["view", "--help"]):
         code = (
             "import sys, dollygrip.cli\n"
             f"try: dollygrip.cli.main({arguments})\n"
@@ -232,3 +232,57 @@ def test_ctrl_c_stops_promptly_and_keeps_what_is_finished(moody, grey_clip, tmp_
     [line] = stderr.decode().splitlines()
     assert line.startswith("stopped; ")
     assert len((run / "results.jsonl").read_text().splitlines()) == 1
+
+
+def test_view_writes_a_video_and_says_what_it_shows(
+    moody, grey_clip, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    grey_clip(Path("a\x1b[5m clip.mp4"), 170)
+    assert main(["view", "a\x1b[5m clip.mp4", "--estimator", "moody"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "a\\x1b[5m clip.view.mp4\n"
+    assert "labelling a\\x1b[5m clip.mp4" in captured.err
+    assert "pans right" in captured.err.splitlines()[-1]
+    assert "trust" in captured.err.splitlines()[-1].lower()
+    assert Path("a\x1b[5m clip.view.mp4").read_bytes()[4:8] == b"ftyp"
+
+    # A clip without an answer is drawn too, and says why.
+    grey_clip(Path("-crash.mp4"), 120)
+    assert main(["view", "--estimator", "moody", "-o", "why.mp4", "--", "-crash.mp4"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "why.mp4\n"
+    assert captured.err.splitlines()[-1].startswith("failed: the estimator moody crashed")
+    assert Path("why.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["clip.mp4", "-o", "clip.mp4"], "clip.mp4 is the clip itself"),
+        (["clip.mp4", "-o", "clip.avi"], ".mp4"),
+        (["clip.mp4", "-o", "none/out.mp4"], "none/out.mp4 cannot be written: No such file"),
+        (["none.mp4"], "none.mp4 does not exist"),
+        (["text.mp4"], "text.mp4 is not a video"),
+        (["clip.mp4", "--estimator", "flux"], "flow"),
+    ],
+)
+def test_view_says_in_one_line_what_is_wrong(
+    grey_clip, tmp_path, capsys, monkeypatch, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    grey_clip(Path("clip.mp4"), 170)
+    Path("text.mp4").write_text("text")
+    assert main(["view", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    [line] = [line for line in captured.err.splitlines() if not line.startswith("labelling ")]
+    assert line.startswith("error: ")
+    assert said in line
+    assert sorted(Path().iterdir()) == [Path("clip.mp4"), Path("text.mp4")]
+
+
+def test_view_shows_progress_on_a_terminal(grey_clip, tmp_path):
+    grey_clip(tmp_path / "clip.mp4", 170)
+    printed = in_terminal(["view", str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "out.mp4")])
+    assert "12/12" in printed
