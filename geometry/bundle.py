@@ -177,7 +177,8 @@ class _Linear:
     """Residuals (K, 2) in units of the noise and their derivatives at a state.
 
     By the observing camera (K, 2, 7), the anchor camera (K, 2, 7), the depth (K, 2) and the
-    shared log focal (K, 2).
+    shared log focal (K, 2). ``offset`` (7 N + 1,) is how far the unknowns are from where the priors
+    expect them.
     """
 
     state: _State
@@ -186,6 +187,7 @@ class _Linear:
     anchor: FloatArray
     depth: FloatArray
     focal: FloatArray
+    offset: FloatArray
 
 
 class _Problem:
@@ -223,49 +225,55 @@ class _Problem:
         """
         seen, i, j, a = self.seen, self.seen.frame, self.seen.track, self.anchor
         k = len(i)
-        focal_i = np.exp(state.log_focal + state.zooms[i])
-        focal_a = np.exp(state.log_focal + state.zooms[a])
-        at = seen.anchor_xy[j] / focal_a[:, None]
-        ray = np.concatenate([at, np.ones((k, 1))], axis=1)
-        back = np.swapaxes(state.rotations[i], 1, 2)
+        focal_i = np.exp(state.log_focal + state.zooms[i])[:, None]
+        focal_a = np.exp(state.log_focal + state.zooms[a])[:, None]
+        at = seen.anchor_xy[j] / focal_a
+        back = np.swapaxes(state.rotations, 1, 2)[i]
         turn = back @ state.rotations[a]
         base = (back @ (state.centers[a] - state.centers[i])[:, :, None])[:, :, 0]
         depth = state.depth[j][:, None]
-        q = (turn @ ray[:, :, None])[:, :, 0] + depth * base
-        z = np.maximum(q[:, 2], 0.05)
-        uv = focal_i[:, None] * q[:, :2] / z[:, None]
+        q = (turn[:, :, :2] @ at[:, :, None])[:, :, 0] + turn[:, :, 2] + depth * base
+        z = np.maximum(q[:, 2:], 0.05)
+        view = q[:, :2] / z
+        uv = focal_i * view
 
-        by_q = np.zeros((k, 2, 3))
-        by_q[:, 0, 0] = by_q[:, 1, 1] = focal_i / z
-        by_q[:, :, 2] = -uv / z[:, None]
-        by_ray = by_q @ turn
-        by_center = (by_q @ back) * depth[:, :, None]
-        by_anchor_focal = (by_ray[:, :, :2] @ (-at)[:, :, None])[:, :, 0]
+        # By the point in the observing camera's axes: focal / z times (1, 0, -x) and (0, 1, -y).
+        gain = (focal_i / (z * self.noise))[:, :, None]
+        slope = view[:, :, None]
+        by_ray = gain * (turn[:, :2] - slope * turn[:, 2:])
+        by_center = gain * depth[:, :, None] * (back[:, :2] - slope * back[:, 2:])
+        by_anchor_focal = -(by_ray[:, :, :2] @ at[:, :, None])[:, :, 0]
+        x, y = view.T
+        u, v = uv.T / self.noise
+        focal = focal_i[:, 0] / self.noise
         camera, anchor = np.empty((k, 2, 7)), np.empty((k, 2, 7))
-        camera[:, :, 0:3] = np.cross(by_q, q[:, None, :])
-        anchor[:, :, 0:3] = np.cross(ray[:, None, :], by_ray)
+        camera[:, 0, 0], camera[:, 0, 1], camera[:, 0, 2] = u * y, -focal - u * x, v
+        camera[:, 1, 0], camera[:, 1, 1], camera[:, 1, 2] = focal + v * y, -v * x, -u
+        anchor[:, :, 0] = at[:, 1:] * by_ray[:, :, 2] - by_ray[:, :, 1]
+        anchor[:, :, 1] = by_ray[:, :, 0] - at[:, :1] * by_ray[:, :, 2]
+        anchor[:, :, 2] = at[:, :1] * by_ray[:, :, 1] - at[:, 1:] * by_ray[:, :, 0]
         camera[:, :, 3:6], anchor[:, :, 3:6] = -by_center, by_center
-        camera[:, :, 6], anchor[:, :, 6] = uv, by_anchor_focal
-        unit = 1.0 / self.noise
+        camera[:, :, 6], anchor[:, :, 6] = uv / self.noise, by_anchor_focal
         return _Linear(
             state=state,
-            residual=(seen.xy - uv) * unit,
-            camera=camera * unit,
-            anchor=anchor * unit,
-            depth=(by_q @ base[:, :, None])[:, :, 0] * unit,
-            focal=(uv + by_anchor_focal) * unit,
+            residual=(seen.xy - uv) / self.noise,
+            camera=camera,
+            anchor=anchor,
+            depth=gain[:, 0] * (base[:, :2] - view * base[:, 2:]),
+            focal=camera[:, :, 6] + by_anchor_focal,
+            offset=self.offset(state),
         )
 
     def offset(self, state: _State) -> FloatArray:
-        """(7 N + 1,) how far the unknowns are from where the priors expect them."""
-        turns = log(state.rotations)
+        # Turns alone have no prior.
+        turns = log(state.rotations) if self.translate else np.zeros((self.seen.frames, 3))
         frames = np.concatenate([turns, state.centers, state.zooms[:, None]], axis=1)
         return np.append(frames.ravel(), state.log_focal - self.log_prior)
 
     def energy(self, here: _Linear, kernel: float) -> float:
         square = (here.residual**2).sum(axis=1)
         data = (kernel**2 * square / (square + kernel**2)).sum()
-        path = (self.precision * self.offset(here.state) ** 2).sum()
+        path = (self.precision * here.offset**2).sum()
         if not self.translate:
             return float(data + path)
         off = here.state.depth - self.seen.inverse_depth
@@ -277,45 +285,46 @@ class _Problem:
         n, t = seen.frames, len(seen.anchor)
         size = 7 * n
         weight = (kernel**2 / ((r**2).sum(axis=1) + kernel**2)) ** 2
-        heavy_camera = weight[:, None, None] * here.camera
-        heavy_anchor = weight[:, None, None] * here.anchor
+        # Next to each derivative stand those by the shared focal length, and the residuals.
+        others = np.stack([here.focal, r], axis=2)
+        heavy_camera = np.swapaxes(weight[:, None, None] * here.camera, 1, 2)
+        heavy_anchor = np.swapaxes(weight[:, None, None] * here.anchor, 1, 2)
         heavy_focal = weight[:, None] * here.focal
+        own_camera = heavy_camera @ np.concatenate([here.camera, others], axis=2)
+        own_anchor = heavy_anchor @ np.concatenate([here.anchor, others], axis=2)
+        own = _sum(self.by_camera, own_camera) + _sum(self.by_anchor, own_anchor)
 
-        blocks = np.zeros((n, n, 7, 7))
+        blocks = _sum(self.by_both, heavy_camera @ here.anchor).reshape(n, n, 7, 7)
+        blocks = blocks + blocks.transpose(1, 0, 3, 2)
         diagonal = np.arange(n)
-        blocks[diagonal, diagonal] = _sum(self.by_camera, _outer(heavy_camera, here.camera)) + _sum(
-            self.by_anchor, _outer(heavy_anchor, here.anchor)
-        )
-        cross = _sum(self.by_both, _outer(heavy_camera, here.anchor)).reshape(n, n, 7, 7)
-        blocks += cross + cross.transpose(1, 0, 3, 2)
+        blocks[diagonal, diagonal] += own[:, :, :7]
         matrix = np.zeros((size + 1, size + 1))
         matrix[:size, :size] = blocks.transpose(0, 2, 1, 3).reshape(size, size)
-        by_focal = _sum(self.by_camera, _dot(heavy_camera, here.focal)) + _sum(
-            self.by_anchor, _dot(heavy_anchor, here.focal)
-        )
-        matrix[:size, size] = matrix[size, :size] = by_focal.ravel()
+        matrix[:size, size] = matrix[size, :size] = own[:, :, 7].ravel()
         matrix[size, size] = (heavy_focal * here.focal).sum()
         matrix[np.diag_indices(size + 1)] += self.precision
-        gradient = _sum(self.by_camera, _dot(heavy_camera, r)) + _sum(
-            self.by_anchor, _dot(heavy_anchor, r)
-        )
-        right = np.append(gradient.ravel(), (heavy_focal * r).sum())
-        right -= self.precision * self.offset(state)
+        right = np.append(own[:, :, 8].ravel(), (heavy_focal * r).sum())
+        right -= self.precision * here.offset
         matrix, right = matrix[np.ix_(self.free, self.free)], right[self.free]
 
         if self.translate:
             heavy_depth = weight[:, None] * here.depth
-            own = _sum(self.by_track, (heavy_depth * here.depth).sum(axis=1)) + DEPTH_SPREAD**-2
-            pull = _sum(self.by_track, (heavy_depth * r).sum(axis=1))
-            pull -= (state.depth - seen.inverse_depth) / DEPTH_SPREAD**2
+            by_depth = here.depth[:, :, None]
+            with_others = (heavy_depth[:, None] @ np.concatenate([by_depth, others], axis=2))[:, 0]
+            sums = _sum(
+                self.by_track,
+                np.concatenate([with_others, (heavy_anchor @ by_depth)[:, :, 0]], axis=1),
+            )
+            own_depth, with_focal, pull = sums[:, 0], sums[:, 1], sums[:, 2]
+            own_depth = own_depth + DEPTH_SPREAD**-2
+            pull = pull - (state.depth - seen.inverse_depth) / DEPTH_SPREAD**2
             shared = np.zeros((n, t, 7))
-            shared[seen.frame, seen.track] = _dot(heavy_camera, here.depth)
-            shared[seen.anchor, np.arange(t)] += _sum(self.by_track, _dot(heavy_anchor, here.depth))
-            with_focal = _sum(self.by_track, (heavy_focal * here.depth).sum(axis=1))
+            shared[seen.frame, seen.track] = (heavy_camera @ by_depth)[:, :, 0]
+            shared[seen.anchor, np.arange(t)] += sums[:, 3:]
             shared_rows = shared.transpose(0, 2, 1).reshape(size, t)
             coupling = np.concatenate([shared_rows, with_focal[None]])[self.free]
-            matrix = matrix - (coupling / own) @ coupling.T
-            right = right - coupling @ (pull / own)
+            matrix = matrix - (coupling / own_depth) @ coupling.T
+            right = right - coupling @ (pull / own_depth)
         along = np.diag_indices(len(matrix))
         matrix[along] += _LEAST_INFORMATION
         damped = matrix.copy()
@@ -324,7 +333,7 @@ class _Problem:
         change[self.free] = np.linalg.solve(damped, right)
         depth = state.depth
         if self.translate:
-            moved = depth + (pull - coupling.T @ change[self.free]) / own
+            moved = depth + (pull - coupling.T @ change[self.free]) / own_depth
             depth = np.clip(moved, 0.0, _NEAREST)
         return self._moved(state, change, depth), matrix
 
@@ -348,16 +357,6 @@ class _Problem:
             variance[self.free] = np.diag(np.linalg.inv(matrix))
         spread = np.sqrt(np.maximum(variance[:-1], 0.0) * INFLATION)
         return np.asarray(spread.reshape(-1, 7))
-
-
-def _outer(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(K, 7, 7) of first^T second over the two picture axes."""
-    return np.asarray(np.swapaxes(first, 1, 2) @ second)
-
-
-def _dot(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(K, 7) of first^T second for (K, 2, 7) and (K, 2)."""
-    return np.asarray(np.einsum("kda,kd->ka", first, second))
 
 
 def _sum(groups: sparse.csr_array, values: FloatArray) -> FloatArray:
