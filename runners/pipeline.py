@@ -20,7 +20,7 @@ from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.shots import split_shots
 from dollygrip.runners.store import Content, clip_id_of, content_of
-from dollygrip.runners.video import Frame, VideoClip, VideoError, probe, read_frames
+from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
 
 # A camera that stands still sees noise: 0.07 grey levels and more in the mean, even after heavy
 # compression. A codec that repeats one picture is 0.03 off and less.
@@ -69,13 +69,12 @@ def label_clip_file(
     """
     file, started = Path(path), time.perf_counter()
     content = content_of(file)
-    clip: VideoClip | None = None
+    reader = read_frames(file, estimator.frame_request, threads=threads)
     shots: tuple[ShotMotion, ...] = ()
     try:
-        clip = probe(file)
         # The matrices are small: more threads only wait for each other, and spin while they do.
         with threadpool_limits(limits=1):
-            shots = _motions(file, estimator, threads)
+            shots = _motions(reader, estimator)
             whole, parts = classify_shots(classifier, shots)
     except VideoError as error:
         whole, parts = failed(error.failure, start=0.0, end=0.0), ()
@@ -87,7 +86,7 @@ def label_clip_file(
         provenance={
             **(provenance or {}),
             "content": None if content is None else content.to_dict(),
-            "video": None if clip is None else _video_info(clip, whole.end),
+            "video": None if reader.clip is None else _video_info(reader.clip, whole.end),
             "seconds": round(time.perf_counter() - started, 3),
         },
     )
@@ -168,9 +167,8 @@ def _differ(first: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
     return float(difference.mean()) > SAME_GREY
 
 
-def _motions(file: Path, estimator: Estimator, threads: int) -> tuple[ShotMotion, ...]:
+def _motions(reader: FrameReader, estimator: Estimator) -> tuple[ShotMotion, ...]:
     """The motion of each shot; the frames are read once."""
-    reader = read_frames(file, estimator.frame_request, threads=threads)
     motions = []
     for shot in split_shots(reader):
         frames = _Watched(shot, shot.start)

@@ -153,35 +153,25 @@ def probe(path: Path) -> VideoClip:
     thinning = _Thinning(rate=1.0)
     if path.is_dir():
         images = _images_of(path)
-        picture = next(_decode_images(images[:1], thinning))
-        return VideoClip(
-            path,
-            _upright_size(picture),
-            duration=float(len(images) / IMAGE_RATE),
-            rate=float(IMAGE_RATE),
-            codec=IMAGE_DECODERS[images[0].suffix.lower()],
-        )
+        return _described_images(path, images, next(_decode_images(images[:1], thinning)))
     with _open_video(path) as (container, stream):
         picture = next(_decode_video(path, container, stream, thinning, warnings=[]))
-        return VideoClip(
-            path,
-            _upright_size(picture),
-            duration=_declared_duration(container, stream),
-            rate=float(stream.average_rate) if stream.average_rate else None,
-            codec=stream.codec_context.name,
-        )
+        return _described_video(path, container, stream, picture)
 
 
 class FrameReader:
     """Frames of one clip; made by :func:`read_frames`.
 
     Attributes:
+        clip: What the clip says of itself, as :func:`probe` would, once the first frame was
+            decoded.
         warnings: What went wrong after the first frame, once the iteration has come to it. The
             frames that could be decoded are given all the same.
     """
 
     def __init__(self, path: Path, request: FrameRequest, threads: int) -> None:
         """Use :func:`read_frames`."""
+        self.clip: VideoClip | None = None
         self.warnings: list[Failure] = []
         self._path = path
         self._request = request
@@ -197,7 +187,9 @@ class FrameReader:
         """The kept frames, in order of presentation."""
         scaler = _Scaler(self._path, self._request)
         if self._path.is_dir():
-            for picture in _decode_images(_images_of(self._path), self._thinning):
+            images = _images_of(self._path)
+            for picture in _decode_images(images, self._thinning):
+                self.clip = self.clip or _described_images(self._path, images, picture)
                 yield Frame(picture.index, picture.time, scaler.scale(picture))
             return
         with _open_video(self._path) as (container, stream):
@@ -206,6 +198,7 @@ class FrameReader:
             for picture in _decode_video(
                 self._path, container, stream, self._thinning, self.warnings
             ):
+                self.clip = self.clip or _described_video(self._path, container, stream, picture)
                 try:
                     image = scaler.scale(picture)
                 except VideoError as error:
@@ -375,6 +368,28 @@ def _upright_size(picture: _Picture) -> tuple[int, int]:
     width = max(1, round(picture.frame.width * picture.pixel_aspect))
     height = picture.frame.height
     return (height, width) if _orientation(picture.frame)[0] else (width, height)
+
+
+def _described_images(path: Path, images: list[Path], first: _Picture) -> VideoClip:
+    return VideoClip(
+        path,
+        _upright_size(first),
+        duration=float(len(images) / IMAGE_RATE),
+        rate=float(IMAGE_RATE),
+        codec=IMAGE_DECODERS[images[0].suffix.lower()],
+    )
+
+
+def _described_video(
+    path: Path, container: "InputContainer", stream: "VideoStream", first: _Picture
+) -> VideoClip:
+    return VideoClip(
+        path,
+        _upright_size(first),
+        duration=_declared_duration(container, stream),
+        rate=float(stream.average_rate) if stream.average_rate else None,
+        codec=stream.codec_context.name,
+    )
 
 
 def _refuse(path: Path, error: OSError | ValueError) -> NoReturn:

@@ -76,6 +76,16 @@ def test_frames_come_in_order_at_their_times(
     assert abs(int(frames[0].image[30, 40]) - 20) <= 2
 
 
+def test_threads_change_nothing(make_clip: Make, numbered: Numbered) -> None:
+    noise = np.random.default_rng(1)
+    images = [i + noise.integers(0, 12, i.shape, np.uint8) for i in numbered(50)]
+    path = make_clip("bframes.mp4", images, options={"bf": "3"})
+    one, *several = (list(read_frames(path, threads=threads)) for threads in (1, 2, 4))
+    for frames in several:
+        assert [(f.index, f.time) for f in frames] == [(f.index, f.time) for f in one]
+        assert all((a.image == b.image).all() for a, b in zip(frames, one, strict=True))
+
+
 def test_variable_frame_rate_and_gaps_keep_their_times(make_clip: Make, numbered: Numbered) -> None:
     stamps = [0, 40, 50, 200, 240, 5000, 5033, 5066]
     frames = read(make_clip("vfr.mp4", numbered(8), stamps=stamps))
@@ -303,6 +313,19 @@ def test_one_and_two_frames(make_clip: Make, numbered: Numbered) -> None:
 def test_probe(make_clip: Make, numbered: Numbered) -> None:
     clip = probe(make_clip("p.mp4", numbered(50)))
     assert (clip.size, clip.duration, clip.rate, clip.codec) == ((64, 48), 2.0, 25.0, "h264")
+
+
+def test_a_reader_knows_the_clip_from_its_first_frame_on(
+    make_clip: Make, numbered: Numbered, tmp_path: Path
+) -> None:
+    for path in (
+        make_clip("p.mp4", numbered(5), rotation=90),
+        pictures(tmp_path / "take", ["1.png", "2.png"], numbered(2)),
+    ):
+        reader = read_frames(path)
+        assert reader.clip is None
+        next(iter(reader))
+        assert reader.clip == probe(path)
 
 
 def test_8k_frame(make_clip: Make, numbered: Numbered) -> None:
