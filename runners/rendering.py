@@ -29,6 +29,8 @@ _TIME_BASE = Fraction(1, 90_000)
 # Rows that a rolling shutter reads at once; so many that no step between two of them is seen.
 _BANDS = 27
 _PULSE_SECONDS = 1.5
+# Radians from the middle to a corner: beyond, the undistorted picture grows out of all bounds.
+_WIDEST = 1.35
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def render(trajectory: Trajectory, scene: Scene, look: Look | None = None) -> It
 
     Yields:
         (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: The focal length is too short for a fisheye lens.
     """
     look = look or Look()
     finish = _Finish(look, trajectory)
@@ -239,6 +244,9 @@ def _bent(camera: _Camera, look: Look, top: int, bottom: int) -> FloatArray | No
     """(H, W, 2) where the lens finds the pixels of some rows in an undistorted picture.
 
     The centre keeps its scale. None for a perfect lens.
+
+    Raises:
+        ValueError: A fisheye sees too much at once.
     """
     if not (look.barrel or look.fisheye):
         return None
@@ -249,6 +257,9 @@ def _bent(camera: _Camera, look: Look, top: int, bottom: int) -> FloatArray | No
     stretch = 1.0 + look.barrel * (radius / middle[0]) ** 2
     if look.fisheye:
         angle = np.maximum(radius / camera.intrinsics[0, 0], 1e-6)
+        if angle.max() > _WIDEST:
+            seen = 2.0 * np.degrees(float(angle.max()))
+            raise ValueError(f"a fisheye of {seen:.0f} degrees from corner to corner is too wide")
         stretch *= np.tan(angle) / angle
     bent: FloatArray = offsets * stretch + middle - 0.5
     return bent

@@ -267,6 +267,12 @@ def test_a_fisheye_leaves_no_hole(worlds):
         assert picture.min(axis=-1).max(axis=1).min() > 0
 
 
+def test_a_fisheye_that_sees_half_the_world_is_refused(worlds):
+    path = camera_path([], duration=1.0, rate=2.0, size=SIZE, focal=100.0)
+    with pytest.raises(ValueError, match="too wide"):
+        next(render(path, worlds("flat"), Look(fisheye=True)))
+
+
 def test_a_rolling_shutter_leans_uprights_by_what_the_camera_turned_meanwhile():
     """Rows are read one after the other, the middle one at the time of the frame."""
     stripe = np.zeros((8, 256, 3), np.uint8)
