@@ -7,6 +7,9 @@ from dollygrip.geometry.normalize import translation_scale
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.estimators.tracks import Tracks
 
+# Tracks are judged in pieces of this many seconds: paths drift, each window of a shot is measured
+# in its own scene's depths, and lenses bend what crosses the picture.
+PIECE = 2.0
 # A point is an even bet when it is this many times as far off as the best tracks are. A path that
 # is wrong must not pass for a scene that is calm, so there is a limit; and trackers err by a
 # fraction of a pixel even where the path is exact. Pixels of a 480 px picture.
@@ -33,9 +36,9 @@ _SAME_TIME = 1e-6
 def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
     """Probability that each track moves by itself, given the path of the camera.
 
-    Every track gets the one inverse depth, not negative, that explains it best; what is left over
-    is compared with what is left over of the best tracks. A point that moves just as its depth
-    would make it move (along with a trucking camera) cannot be told from a still one.
+    Every piece of a track gets the one inverse depth, not negative, that explains it best; what is
+    left over is compared with what is left over of the best tracks. A point that moves just as its
+    depth would make it move (along with a trucking camera) cannot be told from a still one.
 
     Args:
         tracks: Points followed through a shot.
@@ -45,15 +48,18 @@ def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
         (T,) 0 to 1, by track number; NaN for tracks seen less than twice.
     """
     count = int(tracks.track.max()) + 1 if len(tracks.track) else 0
-    belief = np.full(count, np.nan)
     pose = _pose_of(tracks.times, trajectory)[tracks.frame]
     seen = np.flatnonzero(pose >= 0)
-    seen = seen[np.bincount(tracks.track[seen], minlength=count)[tracks.track[seen]] > 1]
-    if not len(seen):
-        return belief
     # By track, and by time within each.
     seen = seen[np.argsort(tracks.track[seen], kind="stable")]
-    number, group, length = np.unique(tracks.track[seen], return_inverse=True, return_counts=True)
+    piece = _pieces(tracks.track[seen], tracks.times[tracks.frame[seen]])
+    paired = np.bincount(piece)[piece] > 1
+    seen = seen[paired]
+    if not len(seen):
+        return np.full(count, np.nan)
+    _, start, group, length = np.unique(
+        piece[paired], return_index=True, return_inverse=True, return_counts=True
+    )
     residual = _residual(tracks, trajectory, pose[seen], tracks.xy[seen], group, length)
     # Two coordinates an observation, of which a point in space can meet three.
     off = _high(residual, group, length) * np.sqrt(2 * length / (2 * length - 3))
@@ -61,8 +67,22 @@ def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
     best = order[np.searchsorted(np.cumsum(length[order]), BEST_SHARE * length.sum())]
     unit = max(tracks.size) / 480.0
     even = np.clip(EVEN_BET * off[best], *(unit * np.array(EVEN_PIXELS)))
-    belief[number] = 1.0 - 1.0 / (1.0 + (off / even) ** SHARPNESS)
-    return belief
+    belief = 1.0 - 1.0 / (1.0 + (off / even) ** SHARPNESS)
+    track = tracks.track[seen][start]
+    weight = np.bincount(track, length, minlength=count)
+    total = np.bincount(track, length * belief, minlength=count)
+    return np.asarray(np.divide(total, weight, out=np.full(count, np.nan), where=weight > 0))
+
+
+def _pieces(track: IntArray, times: FloatArray) -> IntArray:
+    """(K,) number of the piece of its track that each observation is in; both are in order."""
+    if not len(track):
+        return track
+    starts = np.flatnonzero(np.diff(track, prepend=track[0] - 1))
+    began = np.repeat(times[starts], np.diff(starts, append=len(track)))
+    late = np.floor((times - began) / PIECE)
+    changes = (np.diff(track, prepend=track[0]) != 0) | (np.diff(late, prepend=late[0]) != 0)
+    return np.cumsum(changes)
 
 
 def _pose_of(times: FloatArray, trajectory: Trajectory) -> IntArray:

@@ -112,6 +112,18 @@ def test_the_wrong_path_shows():
     assert np.nanmean(belief[:WORLD] > 0.9) > 0.5
 
 
+def test_a_path_that_drifts_slowly_does_not_make_long_tracks_move():
+    """Half of the points are followed for ten seconds, the others for one at a time."""
+    still = camera_path((), duration=10.0, rate=12.0, size=SIZE)
+    drifting = camera_path((Move("pan_right", 1.0),), duration=10.0, rate=12.0, size=SIZE)
+    tracks = tracks_of(still, 0.1)
+    lost = (tracks.track % 2).astype(bool)
+    cut = np.where(lost, 1000 * (1 + tracks.frame // 12) + tracks.track, tracks.track)
+    belief = movement(replace(tracks, track=cut), drifting)
+    assert np.nanmax(belief[:WORLD]) < 0.5
+    assert np.nanmin(belief[WORLD : WORLD + MOVERS]) > 0.9
+
+
 def test_a_track_seen_once_says_nothing():
     path = path_of("pan")
     tracks = tracks_of(path)
