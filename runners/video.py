@@ -217,6 +217,7 @@ class _Picture:
     time: float
     frame: "av.VideoFrame"
     pixel_aspect: Fraction
+    orientation: "_Orientation"
 
 
 class _Thinning:
@@ -309,7 +310,7 @@ class _Scaler:
                 f"{printable(self._path)}: the shape of the picture changes at "
                 f"{picture.time:.2f} s; only what is before was read. Split the file there.",
             )
-        transposed, flip_x, flip_y = _orientation(picture.frame)
+        transposed, flip_x, flip_y = picture.orientation
         width, height = self._size[::-1] if transposed else self._size
         try:
             scaled = self._reformatter.reformat(
@@ -337,6 +338,9 @@ class _Scaler:
         return np.ascontiguousarray(image, dtype=np.uint8)
 
 
+# Swap x and y first, then flip x, then flip y.
+_Orientation = tuple[bool, bool, bool]
+
 # How to show a picture turned counterclockwise by so many right angles.
 _QUARTER_TURNS = (
     (False, False, False),
@@ -346,13 +350,17 @@ _QUARTER_TURNS = (
 )
 
 
-def _orientation(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
-    """How to show a stored picture: swap x and y first, then flip x, then flip y."""
+def _orientation(frame: "av.VideoFrame") -> "_Orientation":
+    """How to show a stored picture.
+
+    Not to be asked of every frame: PyAV ties a frame that was asked for its side data into a
+    cycle of references, so that its memory is held until the garbage collector comes by.
+    """
     try:
         matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     except ValueError:
         # PyAV lists no side data at all when one item is of a kind it does not know (Exif).
-        return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+        return _turned(frame)
     if matrix is None:
         return False, False, False
     # Row vectors: (x, y) shown = (x, y) stored @ [[a, b], [c, d]], in 16.16 fixed point.
@@ -363,11 +371,16 @@ def _orientation(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
     return False, a < 0, d < 0
 
 
+def _turned(frame: "av.VideoFrame") -> _Orientation:
+    """How to show a stored picture that is not mirrored."""
+    return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+
+
 def _upright_size(picture: _Picture) -> tuple[int, int]:
     """Width and height as shown, with square pixels."""
     width = max(1, round(picture.frame.width * picture.pixel_aspect))
     height = picture.frame.height
-    return (height, width) if _orientation(picture.frame)[0] else (width, height)
+    return (height, width) if picture.orientation[0] else (width, height)
 
 
 def _described_images(path: Path, images: list[Path], first: _Picture) -> VideoClip:
@@ -538,6 +551,8 @@ def _decode_video(
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
     damaged = 0
+    rotation: int | None = None
+    orientation = _QUARTER_TURNS[0]
     shown_until = 0.0
     packets = container.demux(stream)
     while True:
@@ -570,7 +585,9 @@ def _decode_video(
             shown_until = time + float((frame.duration or 0) * base)
             if thinning.wants(time):
                 _check_size(path, frame.width, frame.height)
-                yield _Picture(thinning.shown - 1, time, frame, aspect)
+                if frame.rotation != rotation:
+                    rotation, orientation = frame.rotation, _orientation(frame)
+                yield _Picture(thinning.shown - 1, time, frame, aspect, orientation)
     if not thinning.shown:
         raise VideoError(
             Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
@@ -631,7 +648,7 @@ def _decode_images(images: list[Path], thinning: _Thinning) -> Iterator[_Picture
                 f"{printable(path)} is {frame.width} x {frame.height} pixels, but the pictures"
                 f" before it are {size[0]} x {size[1]}; make all the same size.",
             )
-        yield _Picture(index, time, frame, Fraction(1))
+        yield _Picture(index, time, frame, Fraction(1), _turned(frame))
 
 
 def _decode_image(path: Path) -> "av.VideoFrame":

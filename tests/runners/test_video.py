@@ -1,5 +1,6 @@
 """What is read from awkward, broken and hostile clips: exact times and the right pixels."""
 
+import gc
 import os
 import shutil
 import socket
@@ -84,6 +85,24 @@ def test_threads_change_nothing(make_clip: Make, numbered: Numbered) -> None:
     for frames in several:
         assert [(f.index, f.time) for f in frames] == [(f.index, f.time) for f in one]
         assert all((a.image == b.image).all() for a, b in zip(frames, one, strict=True))
+
+
+def test_pictures_are_not_held_until_the_garbage_collector_comes(
+    make_clip: Make, numbered: Numbered, tmp_path: Path
+) -> None:
+    names = [f"{i}.png" for i in range(12)]
+    for path in (
+        make_clip("turned.mp4", numbered(50), rotation=90),
+        pictures(tmp_path / "take", names, numbered(12)),
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            assert len(read(path)) > 10
+            held = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        finally:
+            gc.enable()
+        assert held <= 2
 
 
 def test_variable_frame_rate_and_gaps_keep_their_times(make_clip: Make, numbered: Numbered) -> None:
