@@ -71,7 +71,7 @@ def look(
     file = kept / f"{estimator}-{_fingerprint(path)}.npz" if kept else None
     if file and file.exists():
         shots = read_trajectories(file)
-        return _summary(classify_shots(judge, shots)[0], float("nan")), shots
+        return verdict_of(classify_shots(judge, shots)[0], float("nan")), shots
     import cv2
 
     # One worker a core: OpenCV's own threads would only get in each other's way.
@@ -82,7 +82,7 @@ def look(
     if file and result.shots:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_trajectories(file, result.shots)
-    return _summary(result.record.whole, seconds), result.shots
+    return verdict_of(result.record.whole, seconds), result.shots
 
 
 def in_workers(
@@ -91,6 +91,7 @@ def in_workers(
     jobs: int,
     title: str,
     lost: Callable[[str], Result],
+    timeout: float = TIMEOUT_SECONDS,
 ) -> list[Result]:
     """Do work in worker processes.
 
@@ -100,13 +101,14 @@ def in_workers(
         jobs: Number of processes.
         title: Of the progress line, for those who watch.
         lost: What stands for a call that raised, crashed or hung, given what happened.
+        timeout: Seconds that a call may take.
 
     Returns:
         One result a task, in order.
     """
     # Spawned, for a forked copy of a process in which a video library has threads may hang.
     with ProcessPool(max_workers=jobs, context=get_context("spawn")) as pool:
-        futures = [pool.schedule(work, args=task, timeout=TIMEOUT_SECONDS) for task in tasks]
+        futures = [pool.schedule(work, args=task, timeout=timeout) for task in tasks]
         results: list[Result] = []
         for future in futures:
             try:
@@ -132,7 +134,8 @@ def _code() -> bytes:
     return b"".join(source.read_bytes() for source in sorted(sources))
 
 
-def _summary(whole: ShotLabels, seconds: float) -> Verdict:
+def verdict_of(whole: ShotLabels, seconds: float) -> Verdict:
+    """The verdict in a record."""
     failure = whole.failure
     return Verdict(
         labels=whole.labels,
