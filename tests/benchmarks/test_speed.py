@@ -24,19 +24,40 @@ def clip(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_a_clip_is_decoded_and_labelled(clip: Path, tmp_path: Path) -> None:
     assert main(["speed", str(clip), "--repeats", "1", "--out", str(tmp_path)]) == 0
-    (cost,) = json.loads((tmp_path / "speed.json").read_text())
+    (cost,) = json.loads((tmp_path / "speed.json").read_text())["costs"]
     assert cost["size"] == "160x96"
     assert cost["video_seconds"] == pytest.approx(1.1, abs=0.15)
     assert cost["ratio"] == pytest.approx(cost["label_seconds"] / cost["decode_seconds"])
     assert cost["label_seconds"] > cost["decode_seconds"] > 0
 
 
-def test_memory_is_that_of_the_one_child() -> None:
+@pytest.mark.slow
+def test_a_further_clip_costs_less_than_the_first(clip: Path) -> None:
+    assert speed.measure_steady(clip, 1).label_seconds < speed.measure(clip, 1).label_seconds
+
+
+@pytest.mark.slow
+def test_lengths_are_those_asked_for(clip: Path) -> None:
+    costs = speed.measure_lengths(clip, 1, (1, 3))
+    assert [cost.video_seconds for cost in costs] == pytest.approx([1, 3, 1], abs=0.25)
+    assert [cost.size for cost in costs] == ["160x96", "160x96", "3840x2304"]
+
+
+def test_stages_make_up_the_whole(clip: Path, tmp_path: Path) -> None:
+    shares = speed.measure_stages(clip)
+    assert sum(share.share for share in shares) == pytest.approx(1)
+    assert all(share.cpu_seconds >= 0 for share in shares)
+    assert "track" in speed.render_stages(shares)
+
+
+def test_memory_and_time_are_those_of_the_one_child() -> None:
     small = speed.run_child([sys.executable, "-c", "pass"])
+    busy = speed.run_child([sys.executable, "-c", "sum(range(20_000_000))"])
     large = speed.run_child([sys.executable, "-c", "b'x' * 200_000_000"])
     again = speed.run_child([sys.executable, "-c", "pass"])
     assert large.peak_megabytes > small.peak_megabytes + 150
     assert again.peak_megabytes < small.peak_megabytes + 50
+    assert busy.cpu_seconds > small.cpu_seconds + 0.1
 
 
 def test_a_child_that_fails_is_an_error_with_its_command() -> None:
