@@ -57,7 +57,7 @@ def looming(seed: int, drift: float = 0.0, sway: float = 0.04) -> Cast:
             start=(-1.2 * drift, 1.02, 0.5),
             velocity=(drift, 0.0, 0.0),
             sway=sway,
-            cadence=0.5,
+            cadence=0.43,
         ),
     )
 
