@@ -6,7 +6,6 @@ makes no difference on any clip says so in its row.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.labelling import Verdict, in_workers, verdict_of
 from benchmarks.scoring import Scores, confidence, measure
-from benchmarks.tables import Cells, listing, number, to_json
+from benchmarks.tables import Cells, listing, number, write_json
 from benchmarks.truth import Truth, add_choice_of_clips, read_truth
 from dollygrip.classifiers.threshold import ThresholdClassifier
 from dollygrip.geometry.bundle import Solution
@@ -360,10 +359,9 @@ def run(options: argparse.Namespace) -> int:
     told = rows([truth for truth, _ in done], names, [verdicts for _, verdicts in done])
     text = f"## Ablations on {len(done)} clips\n\n{listing(_CELLS, told)}\n"
     text += "".join(f"\nLeft out: {clip}: {why}\n" for clip, why in left_out)
-    print(text)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "ablations.md").write_text(text, encoding="utf-8")
-        data = json.dumps(to_json([asdict(row) for row in told]), indent=1, allow_nan=False)
-        (options.out / "ablations.json").write_text(data + "\n", encoding="utf-8")
+        write_json(options.out / "ablations.json", [asdict(row) for row in told])
+    print(text)
     return 1 if left_out else 0

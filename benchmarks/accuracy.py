@@ -1,8 +1,6 @@
 """Labels against the truth: several estimators on the same clips in the same run."""
 
 import argparse
-import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from benchmarks.scoring import (
     mistakes,
     pair_scores,
 )
-from benchmarks.tables import Cells, comparison, listing, number, to_json
+from benchmarks.tables import Cells, comparison, listing, number, write_csv, write_json
 from benchmarks.truth import Truth, add_choice_of_clips, read_truth
 from dollygrip.classifiers.labels import PRIMITIVES
 from dollygrip.runners import registry
@@ -171,11 +169,7 @@ def write_scores(path: Path, truths: Sequence[Truth], verdicts: dict[str, list[V
                 row[f"label {name}"] = int(name in v.labels)
                 row[f"score {name}"] = v.scores.get(name, "")
             rows.append(row | v.amounts)
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, rows)
 
 
 def add_command(commands: Any) -> None:
@@ -202,13 +196,12 @@ def run(options: argparse.Namespace) -> int:
     }
     results = [result(name, truths, said) for name, said in verdicts.items()]
     told, lists = tables(results), clip_lists(results)
-    print(f"{told}\n{lists}")
     if options.scores:
         write_scores(options.scores, truths, verdicts)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "accuracy.md").write_text(told, encoding="utf-8")
         (options.out / "clips.md").write_text(lists, encoding="utf-8")
-        data = json.dumps([to_json(asdict(r)) for r in results], indent=1, allow_nan=False)
-        (options.out / "accuracy.json").write_text(data + "\n", encoding="utf-8")
+        write_json(options.out / "accuracy.json", [asdict(r) for r in results])
+    print(f"{told}\n{lists}")
     return 0

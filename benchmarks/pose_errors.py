@@ -45,9 +45,10 @@ class PoseErrors:
             the first camera's axes; NaN unless both travel.
         direction_deg: (P,) the same over pairs of frames, in the axes of the earlier camera, each
             path's own; NaN where the true one travels and the estimate does not.
-        unit: True scene depths in the estimate's; 1 where no path says.
+        unit: The estimate's scene depths in a true one; 1 where the true path does not travel.
         travel: (N - 1,) distance between the centres at each frame, in the estimate's scene
             depths.
+        zooms: Whether the true focal length visibly changes.
         zoom: (N - 1,) error of the log focal length against the first frame.
         focal: Error of the first frame's log focal length.
         normalised: (N - 1, 7) error, estimate less truth, over its sigma for each of
@@ -61,6 +62,7 @@ class PoseErrors:
     direction_deg: FloatArray
     unit: float
     travel: FloatArray
+    zooms: bool
     zoom: FloatArray
     focal: float
     normalised: FloatArray = field(repr=False)
@@ -99,6 +101,7 @@ def pose_errors(truth: Trajectory, found: Trajectory) -> PoseErrors:
         direction_deg=_directions(true, seen, truth.times[of_truth]),
         unit=unit,
         travel=np.linalg.norm(apart[1:, 3:6], axis=1),
+        zooms=bool(np.abs(true.zooms).max() > VISIBLE[2]),
         zoom=apart[1:, 6],
         focal=seen.log_focal - true.log_focal,
         normalised=_normalised(apart, seen.sigmas),

@@ -5,8 +5,6 @@ Clips weigh alike, however many frames they have.
 """
 
 import argparse
-import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 
 from benchmarks.labelling import in_workers, look
 from benchmarks.pose_errors import COLUMNS, PoseErrors, pose_errors
-from benchmarks.tables import Cells, comparison, listing, mean, number, to_json
+from benchmarks.tables import Cells, comparison, listing, mean, number, write_csv, write_json
 from benchmarks.truth import add_choice_of_clips, read_truth
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.trajectory import Trajectory
@@ -91,8 +89,8 @@ class Summary:
         direction_deg: Angle to the true travel over half a second.
         still: Share of the travelling clips of which the estimate does not travel.
         travel: Error of the centre on travelling clips, scene depths.
-        unit: True scene depths in an estimate's scene depth, on travelling clips.
-        zoom: Absolute error of the log focal length against the first frame's.
+        unit: Estimated scene depths in a true one, on travelling clips.
+        zoom: Absolute error of the log focal length against the first frame's, on zooming clips.
         focal: Absolute error of the first frame's log focal length.
         honesty: For each of :data:`KINDS` and each axis.
     """
@@ -158,7 +156,7 @@ def summary(errors: Sequence[PoseErrors]) -> Summary:
         still=mean(np.isnan(nets).tolist()),
         travel=spread([e.travel for e in travelling]),
         unit=spread([np.array([e.unit for e in travelling])]),
-        zoom=spread([np.abs(e.zoom) for e in errors]),
+        zoom=spread([np.abs(e.zoom) for e in errors if e.zooms]),
         focal=spread([np.array([abs(e.focal) for e in errors])]),
         honesty={kind: honesty(errors, columns) for kind, columns in KINDS.items()}
         | {name: honesty(errors, (axis,)) for axis, name in enumerate(COLUMNS[:6])},
@@ -215,9 +213,9 @@ _ERRORS: Cells[Summary] = (
     ("direction of travel, first to last, degrees", lambda s: str(s.net_direction_deg)),
     ("direction of travel over 0.5 s, degrees", lambda s: str(s.direction_deg)),
     ("travelling clips without travel, share", lambda s: number(s.still)),
-    ("centre, scene depths", lambda s: str(s.travel)),
-    ("true scene depths in an estimated one", lambda s: str(s.unit)),
-    ("change of log focal length", lambda s: str(s.zoom)),
+    ("centre, scene depths, travelling clips", lambda s: str(s.travel)),
+    ("estimated scene depths in a true one", lambda s: str(s.unit)),
+    ("change of log focal length, zooming clips", lambda s: str(s.zoom)),
     ("log focal length of the first frame", lambda s: str(s.focal)),
 )
 _HONESTY: Cells[tuple[str, Honesty]] = (
@@ -264,22 +262,12 @@ def by_clip(pose: ClipPose) -> dict[str, Any]:
         "direction_deg": one.direction_deg.median,
         "travel": one.travel.median,
         "unit": pose.errors.unit,
-        "zoom": one.zoom.median,
+        "zoom": float(np.median(np.abs(pose.errors.zoom))),
         "focal": pose.errors.focal,
         **{f"{name} over sigma": h.rms for name, h in one.honesty.items()},
     }
     told = {name: "" if np.isnan(value) else round(value, 4) for name, value in numbers.items()}
     return row | {"right_model": int(pose.errors.right_model)} | told
-
-
-def write_clips(path: Path, poses: Sequence[ClipPose]) -> None:
-    """Write every clip's errors as CSV."""
-    rows = [by_clip(pose) for pose in poses]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def add_command(commands: Any) -> None:
@@ -301,23 +289,16 @@ def run(options: argparse.Namespace) -> int:
     if not clips:
         raise ValueError(f"{options.folder} has no clip with its path (NAME.npz) beside it")
     tasks = [(clip, options.estimator, options.cache) for clip in clips]
-    poses = [
-        replace(pose, clip=clip.name)
-        for clip, pose in zip(
-            clips,
-            in_workers(
-                clip_pose, tasks, options.jobs, "poses", lambda why: ClipPose("", failure=why)
-            ),
-            strict=True,
-        )
-    ]
+    results = in_workers(
+        clip_pose, tasks, options.jobs, "poses", lambda why: ClipPose("", failure=why)
+    )
+    poses = [replace(pose, clip=clip.name) for clip, pose in zip(clips, results, strict=True)]
     text = render(options.estimator, poses)
-    print(text)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "poses.md").write_text(text, encoding="utf-8")
         told = {name: asdict(s) for name, s in summaries(poses).items()}
-        data = json.dumps(to_json(told), indent=1, allow_nan=False)
-        (options.out / "poses.json").write_text(data + "\n", encoding="utf-8")
-        write_clips(options.out / "poses.csv", poses)
+        write_json(options.out / "poses.json", told)
+        write_csv(options.out / "poses.csv", [by_clip(pose) for pose in poses])
+    print(text)
     return 0

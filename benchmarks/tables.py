@@ -1,7 +1,10 @@
 """Tables that are Markdown and read well as plain text."""
 
+import csv
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -44,10 +47,24 @@ def mean(values: Iterable[float]) -> float:
     return float(np.mean(listed)) if listed else float("nan")
 
 
-def to_json(value: Any) -> Any:
-    """The same data with null where there is no number: JSON knows no NaN."""
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows that need not have the same columns."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write plain data with null where there is no number: JSON knows no NaN."""
+    text = json.dumps(_plain(data), indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: to_json(inner) for key, inner in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [to_json(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value

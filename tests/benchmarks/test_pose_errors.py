@@ -155,6 +155,7 @@ def test_the_focal_length_counts_against_the_width_of_the_picture() -> None:
 
     more = replace(shrunk, focals=1.1 * shrunk.focals[0] * (shrunk.focals / shrunk.focals[0]) ** 2)
     errors = pose_errors(truth, more)
+    assert errors.zooms
     assert errors.focal == pytest.approx(np.log(1.1))
     assert errors.zoom[-1] == pytest.approx(0.4)
     assert errors.normalised[-1, 6] == pytest.approx(0.4 / SIGMAS[6])
