@@ -1,5 +1,7 @@
 """Which points of a scene move by themselves: those that no depth can explain under a path."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
@@ -31,6 +33,8 @@ _LEAST_DEPTH = 0.05
 # Squared pixels that the way between the cameras must move a point for its depth to matter.
 _LEAST_PULL = 1e-12
 _SAME_TIME = 1e-6
+# Observations that are fitted at a time: memory does not grow with the shot.
+BLOCK = 20_000
 
 
 def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
@@ -57,12 +61,13 @@ def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
     seen = seen[paired]
     if not len(seen):
         return np.full(count, np.nan)
-    _, start, group, length = np.unique(
-        piece[paired], return_index=True, return_inverse=True, return_counts=True
+    _, start, length = np.unique(piece[paired], return_index=True, return_counts=True)
+    off = np.concatenate(
+        [
+            _off(tracks, trajectory, seen[first:last], pose[seen[first:last]], counts)
+            for first, last, counts in _blocks(start, length)
+        ]
     )
-    residual = _residual(tracks, trajectory, pose[seen], tracks.xy[seen], group, length)
-    # Two coordinates an observation, of which a point in space can meet three.
-    off = _high(residual, group, length) * np.sqrt(2 * length / (2 * length - 3))
     order = np.argsort(off)
     best = order[np.searchsorted(np.cumsum(length[order]), BEST_SHARE * length.sum())]
     unit = max(tracks.size) / 480.0
@@ -93,21 +98,33 @@ def _pose_of(times: FloatArray, trajectory: Trajectory) -> IntArray:
     return np.where(there, nearest, -1)
 
 
-def _residual(
-    tracks: Tracks,
-    trajectory: Trajectory,
-    pose: IntArray,
-    xy: FloatArray,
-    group: IntArray,
-    length: IntArray,
+def _blocks(start: IntArray, length: IntArray) -> Iterator[tuple[int, int, IntArray]]:
+    """Runs of whole pieces: first and last observation, and the lengths of the pieces."""
+    block = start // BLOCK
+    for number in np.unique(block):
+        inside = np.flatnonzero(block == number)
+        first, last = int(start[inside[0]]), int(start[inside[-1]] + length[inside[-1]])
+        yield first, last, length[inside]
+
+
+def _off(
+    tracks: Tracks, trajectory: Trajectory, seen: IntArray, pose: IntArray, length: IntArray
 ) -> FloatArray:
-    """(K,) pixels between observations and the still points that fit their tracks best.
+    """(P,) pixels by which pieces of tracks miss the still points that fit them best.
 
     A point at inverse depth q along a ray d of the anchor camera appears in another camera at
     d' + q t, where d' is the ray turned and t the way between the cameras; so the condition on q
     is linear, once divided by the depth d'_z + q t_z. Where the anchor itself was seen wrongly,
     all others are off alike, which moves the ray.
+
+    Args:
+        tracks: The tracks.
+        trajectory: The path.
+        seen: (K,) numbers of the observations, piece by piece.
+        pose: (K,) the pose of each.
+        length: (P,) observations of each piece.
     """
+    xy, group = tracks.xy[seen], np.repeat(np.arange(len(length)), length)
     rotations = trajectory.rotations[pose]
     centers = trajectory.centers[pose] * translation_scale(trajectory)
     focals = trajectory.focals[pose][:, None] * (max(tracks.size) / max(trajectory.size))
@@ -119,7 +136,7 @@ def _residual(
     inverse_depth = np.ones(len(length))
     unit = max(tracks.size) / 480.0
 
-    def off() -> tuple[FloatArray, FloatArray, FloatArray]:
+    def project() -> tuple[FloatArray, FloatArray, FloatArray]:
         ray = np.einsum("kji,kj->ki", to_anchor, rays[group])
         depth = np.maximum(ray[:, 2:] + inverse_depth[group, None] * way[:, 2:], _LEAST_DEPTH)
         flat = xy * ray[:, 2:] - focals * ray[:, :2]
@@ -127,19 +144,21 @@ def _residual(
         return flat / depth, pull / depth, (flat - inverse_depth[group, None] * pull) / depth
 
     for scale in _SCALES:
-        flat, pull, pixels = off()
+        flat, pull, pixels = project()
         kernel = (scale * unit) ** 2
         weight = (kernel / (kernel + (pixels**2).sum(axis=1))) ** 2
         along = np.bincount(group, weight * (pull * flat).sum(axis=1))
         own = np.bincount(group, weight * (pull * pull).sum(axis=1))
         fitted = np.divide(along, own, out=np.zeros_like(own), where=own > _LEAST_PULL)
         inverse_depth = np.clip(fitted, 0.0, _NEAREST)
-        aside = off()[2] / focals
+        aside = project()[2] / focals
         turned = np.einsum("kij,kj->ki", to_anchor[:, :2, :2], aside)
         for axis in range(2):
             shift = np.bincount(group, weight * turned[:, axis]) / np.bincount(group, weight)
             rays[:, axis] += shift
-    return np.asarray(np.linalg.norm(off()[2], axis=1))
+    residual = _high(np.linalg.norm(project()[2], axis=1), group, length)
+    # Two coordinates an observation, of which a point in space can meet three.
+    return residual * np.sqrt(2 * length / (2 * length - 3))
 
 
 def _high(values: FloatArray, group: IntArray, length: IntArray) -> FloatArray:

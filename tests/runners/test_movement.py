@@ -124,6 +124,15 @@ def test_a_path_that_drifts_slowly_does_not_make_long_tracks_move():
     assert np.nanmin(belief[WORLD : WORLD + MOVERS]) > 0.9
 
 
+@pytest.mark.parametrize("block", [1, 50, 700])
+def test_blocks_do_not_matter(monkeypatch, block):
+    path = path_of("truck")
+    tracks = tracks_of(path, 0.2)
+    whole = movement(tracks, path)
+    monkeypatch.setattr("dollygrip.runners.estimators.movement.BLOCK", block)
+    np.testing.assert_allclose(movement(tracks, path), whole)
+
+
 def test_a_track_seen_once_says_nothing():
     path = path_of("pan")
     tracks = tracks_of(path)
