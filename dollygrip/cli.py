@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
-        _say("stopped; what is finished is kept, and the same command goes on from there")
+        _say("stopped; a run keeps what is finished, and the same command goes on with it")
         return 128 + signal.SIGINT
     except _errors() as error:
         _say(f"error: {_reason(error)}")

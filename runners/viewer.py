@@ -290,7 +290,8 @@ def _encode(file: BinaryIO, views: Iterable[View], rate: float) -> None:
         views: Pictures of one even size.
         rate: About how many there are a second.
     """
-    options = {"crf": "23", "preset": "veryfast"}
+    # A key frame every two seconds, so that players jump at once.
+    options = {"crf": "23", "preset": "veryfast", "g": str(max(1, round(2 * rate)))}
     with av.open(file, "w", format="mp4") as container:
         nominal = Fraction(rate).limit_denominator(1001)
         stream = container.add_stream("libx264", rate=nominal, options=options)
