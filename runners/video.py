@@ -4,13 +4,16 @@ Video files are opened as data, never as addresses: no playlist, protocol or fil
 file is followed.
 """
 
+import heapq
 import math
 import os
 import re
 import stat
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePath
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.sidedata.sidedata import SideData
     from av.video.stream import VideoStream
+
+    _Packet = av.Packet[VideoStream]
 
 _VIDEO_NAMES = """
 264 265 3g2 3gp apng asf avi divx dv f4v flv gif h264 h265 hevc ivf m2ts m2v m4v mjpeg mjpg mkv mov
@@ -54,6 +59,9 @@ _CONTAINERS = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,gif,"
     "apng,mjpeg,nut,mxf,dv,rm,yuv4mpegpipe"
 )
+
+# Containers that say of every picture when it is shown. (The others' stamps are guesses of libav.)
+_WITH_STAMPS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts")
 
 
 class VideoError(Exception):
@@ -180,7 +188,7 @@ class FrameReader:
 
     @property
     def frames_decoded(self) -> int:
-        """How many frames were shown so far, kept or not."""
+        """How many frames the file had so far, kept or not; some need not even be decoded."""
         return self._thinning.shown
 
     def __iter__(self) -> Iterator[Frame]:
@@ -241,6 +249,72 @@ class _Thinning:
         if time < self._next:
             return False
         self._next = time + self._distance
+        return True
+
+
+class _Foresight:
+    """Tells of packets, before they are decoded, which pictures thinning will drop.
+
+    Of these, the pictures that no other is predicted from (often every second one) need not be
+    decoded. Thinning is rehearsed on the packets' stamps. Packets come in the order of decoding, so
+    a few are read ahead: what is decoded later than a time is shown later, too.
+
+    Attributes:
+        orderly: Whether the stamps make sense; once they do not, every picture counts as wanted.
+        origin: Stamp of the first picture.
+    """
+
+    _MOST_AHEAD = 64
+
+    def __init__(self, rehearsal: _Thinning, base: Fraction) -> None:
+        """Takes thinning that has seen nothing yet, and the seconds that the stamps count."""
+        self.orderly = True
+        self.origin: int | None = None
+        self._rehearsal = rehearsal
+        self._base = base
+        self._last: int | None = None
+        self._coming: list[int] = []
+        self._verdicts: dict[int | None, bool] = {}
+        self._unwanted: deque[int] = deque()
+
+    def look(self, packets: Iterable["_Packet"]) -> Iterator[tuple["_Packet", bool]]:
+        """Each packet, and whether its picture is wanted."""
+        waiting: deque[_Packet] = deque()
+        for packet in packets:
+            waiting.append(packet)
+            self.orderly = self.orderly and len(waiting) <= self._MOST_AHEAD and self._note(packet)
+            while waiting and (not self.orderly or waiting[0].pts in self._verdicts):
+                ready = waiting.popleft()
+                yield ready, self._verdicts.pop(ready.pts, True) or not self.orderly
+        for packet in waiting:
+            yield packet, True
+
+    def passed_over(self, stamp: int | None = None) -> int:
+        """How many pictures were not decoded before this one, or else before the end."""
+        count = 0
+        while self._unwanted and (stamp is None or self._unwanted[0] <= stamp):
+            count += self._unwanted.popleft() != stamp
+        return count
+
+    def _note(self, packet: "_Packet") -> bool:
+        """Rehearse up to a packet's time of decoding; whether it has sensible stamps."""
+        pts, dts, last = packet.pts, packet.dts, self._last
+        if packet.size == 0 and pts is None and dts is None:  # the end
+            self._verdicts[None] = True
+        elif pts is None or dts is None or pts < dts or (last is not None and dts <= last):
+            return False
+        elif packet.is_discard:
+            self._verdicts[pts] = True
+        else:
+            heapq.heappush(self._coming, pts)
+        self._last = dts
+        while self._coming and (dts is None or self._coming[0] <= dts):
+            stamp = heapq.heappop(self._coming)
+            self.origin = stamp if self.origin is None else self.origin
+            wanted = self._rehearsal.wants(float((stamp - self.origin) * self._base))
+            self._verdicts[stamp] = wanted
+            if not wanted:
+                self._unwanted.append(stamp)
         return True
 
 
@@ -554,18 +628,21 @@ def _decode_video(
     rotation: int | None = None
     orientation = _QUARTER_TURNS[0]
     shown_until = 0.0
-    packets = container.demux(stream)
-    while True:
+    foresight = _Foresight(copy(thinning), Fraction(stream.time_base or 0))
+    foresight.orderly = container.format.name in _WITH_STAMPS
+
+    def packets() -> Iterator["_Packet"]:
+        nonlocal damaged
         try:
-            packet = next(packets, None)
+            yield from container.demux(stream)
         except MemoryError:
             raise
         except (av.FFmpegError, OSError):
             damaged += 1
-            break
-        if packet is None:
-            break
+
+    for packet, wanted in foresight.look(packets()):
         damaged += packet.is_corrupt
+        stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
         try:
             frames = packet.decode()
         except MemoryError:
@@ -581,7 +658,11 @@ def _decode_video(
             stamp = None if frame.pts is None or not base else frame.pts * base
             time = clock.time(stamp)
             if time is None:
+                foresight.orderly = False
                 continue
+            if damaged or (not thinning.shown and frame.pts != foresight.origin):
+                foresight.orderly = False
+            thinning.shown += foresight.passed_over(frame.pts)
             shown_until = time + float((frame.duration or 0) * base)
             if thinning.wants(time):
                 _check_size(path, frame.width, frame.height)
@@ -592,6 +673,7 @@ def _decode_video(
         raise VideoError(
             Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
         )
+    thinning.shown += foresight.passed_over()
     declared = _declared_duration(container, stream) or 0.0
     if declared - shown_until > max(0.1 * declared, 0.5):
         warnings.append(

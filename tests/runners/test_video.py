@@ -219,6 +219,30 @@ def test_thinning_keeps_an_even_beat(
     assert reader.frames_decoded == 58
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.avi"])
+@pytest.mark.parametrize("options", [{"bf": "3"}, {"bf": "6", "b-pyramid": "none"}, {"bf": "0"}])
+@pytest.mark.parametrize("rate", [2, 5, 12, 30])
+def test_what_is_thinned_away_has_no_effect_on_what_is_kept(
+    make_clip: Make, numbered: Numbered, name: str, options: dict[str, str], rate: float
+) -> None:
+    noise = np.random.default_rng(1)
+    images = [i + noise.integers(0, 12, i.shape, np.uint8) for i in numbered(50)]
+    path = make_clip(name, images, stamps=range(0, 1000, 20), options=options)
+    everything = {frame.index: frame for frame in read(path)}
+    reader = read_frames(path, FrameRequest(rate=rate))
+    kept = list(reader)
+    assert reader.frames_decoded == len(everything)
+    assert reader.warnings == []
+    due = -1.0
+    for frame in everything.values():
+        if frame.time >= due:
+            same = kept.pop(0)
+            assert (same.index, same.time) == (frame.index, frame.time)
+            assert (same.image == frame.image).all()
+            due = frame.time + 1 / (1.3 * rate)
+    assert not kept
+
+
 def test_times_only_ever_increase(make_clip: Make, numbered: Numbered, tmp_path: Path) -> None:
     """Two broadcasts joined: the clock starts anew in the middle."""
     one = make_clip("one.ts", numbered(10), stamps=range(4000, 4400, 40))
