@@ -137,7 +137,7 @@ def measure_steady(path: Path, repeats: int, copies: int = 6) -> Cost:
         _less(_median([many[i] for _, many in turns]), _median([one[i] for one, _ in turns]))
         for i in range(2)
     ]
-    return _cost(f"{path.name}, each of {copies} more", path, copies - 1, *more)
+    return _cost(f"{copies - 1} more of {path.name}", path, copies - 1, *more)
 
 
 def _turn(paths: Sequence[Path], jobs: int | None = None) -> tuple[Child, Child]:

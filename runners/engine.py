@@ -36,6 +36,9 @@ _ONE_THREAD = (
     "OPENCV_FOR_THREADS_NUM",
 )
 
+# More decoding threads than this hold many large pictures and gain little.
+_MOST_DECODERS = 4
+
 
 class EngineError(RuntimeError):
     """The workers themselves cannot run; no clip is to blame."""
@@ -173,9 +176,10 @@ class Workers:
     def _start(self, jobs: int) -> ProcessPool:
         # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
         context = multiprocessing.get_context("spawn")
-        share = max(1, default_jobs() // self._jobs)
+        # A clip's own processor is the estimator's; those left over decode.
+        spare = min(default_jobs() // self._jobs - 1, _MOST_DECODERS)
         self._pool = ProcessPool(
-            jobs, initializer=_start_worker, initargs=(*self._names, share), context=context
+            jobs, initializer=_start_worker, initargs=(*self._names, max(spare, 0)), context=context
         )
         assert self._pool.active  # asking starts it
         return self._pool
@@ -246,7 +250,7 @@ def _cause(error: ProcessExpired) -> str:
 
 # Below: what runs in a worker.
 
-_threads = 1
+_threads = 0
 _labellers: "dict[tuple[str, str], Callable[..., ClipResult]]" = {}
 
 

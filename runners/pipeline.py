@@ -3,7 +3,9 @@
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ STILL_PICTURE = Failure(
     Reason.FROZEN, "All pictures are the same: a still image, or a recording that hangs."
 )
 
+# Frames that wait for the estimator.
+_MOST_AHEAD = 8
+
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +57,7 @@ def label_clip_file(
     *,
     clip_id: str | None = None,
     provenance: dict[str, Any] | None = None,
-    threads: int = 1,
+    threads: int = 0,
 ) -> ClipResult:
     """Label one clip. A clip that cannot be labelled is a record with a failure, no exception.
 
@@ -62,19 +67,19 @@ def label_clip_file(
         classifier: Turns motion into labels.
         clip_id: The clip's name in its run; made from the file's name when not given.
         provenance: What the caller knows of versions and settings, for the record.
-        threads: Decoding threads; they run ahead of the estimator.
+        threads: How many threads decode ahead of the estimator; none to do both in turns.
 
     Returns:
         The record, and the motion that it was made from.
     """
     file, started = Path(path), time.perf_counter()
     content = content_of(file)
-    reader = read_frames(file, estimator.frame_request, threads=threads)
+    reader = read_frames(file, estimator.frame_request, threads=max(threads, 1))
     shots: tuple[ShotMotion, ...] = ()
     try:
         # The matrices are small: more threads only wait for each other, and spin while they do.
         with threadpool_limits(limits=1):
-            shots = _motions(reader, estimator)
+            shots = _motions(_ahead(reader) if threads else reader, reader, estimator)
             whole, parts = classify_shots(classifier, shots)
     except VideoError as error:
         whole, parts = failed(error.failure, start=0.0, end=0.0), ()
@@ -167,19 +172,35 @@ def _differ(first: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
     return float(difference.mean()) > SAME_GREY
 
 
-def _motions(reader: FrameReader, estimator: Estimator) -> tuple[ShotMotion, ...]:
+def _ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames, a few of them read ahead in another thread."""
+    iterator = iter(frames)
+    with ThreadPoolExecutor(1) as reading:
+        ready = deque(reading.submit(next, iterator, None) for _ in range(_MOST_AHEAD))
+        try:
+            while frame := ready.popleft().result():
+                ready.append(reading.submit(next, iterator, None))
+                yield frame
+        finally:
+            for frame_to_come in ready:
+                frame_to_come.cancel()
+
+
+def _motions(
+    frames: Iterable[Frame], reader: FrameReader, estimator: Estimator
+) -> tuple[ShotMotion, ...]:
     """The motion of each shot; the frames are read once."""
     motions = []
-    for shot in split_shots(reader):
-        frames = _Watched(shot, shot.start)
-        estimate = _estimated(estimator, frames)
-        for _ in frames:  # an estimator that stopped early must not shorten the shot
+    for shot in split_shots(frames):
+        watched = _Watched(shot, shot.start)
+        estimate = _estimated(estimator, watched)
+        for _ in watched:  # an estimator that stopped early must not shorten the shot
             pass
-        doubts = (*estimate.doubts, STILL_PICTURE) if frames.still else estimate.doubts
+        doubts = (*estimate.doubts, STILL_PICTURE) if watched.still else estimate.doubts
         motions.append(
             ShotMotion(
                 start=shot.start,
-                end=frames.last,
+                end=watched.last,
                 hypotheses=estimate.hypotheses,
                 failure=estimate.failure,
                 doubts=doubts,

@@ -1,5 +1,6 @@
 """One clip from file to record, with stand-in estimators and classifiers."""
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -200,3 +201,18 @@ def test_a_clip_that_breaks_off_is_labelled_with_a_doubt(write_clip, tmp_path):
     record = label_clip_file(clip, Panning(), ThresholdClassifier()).record
     assert record.labels == ("pan_right",)
     assert Reason.DECODE_ERROR in {doubt.reason for doubt in record.whole.doubts}
+
+
+def test_reading_ahead_changes_nothing(cut_clip, clip, tmp_path):
+    clip.write_bytes(clip.read_bytes()[:1000])
+    paths = (cut_clip, clip, tmp_path / "none.mp4")
+    crash = Crashing(ValueError("of its own"))
+    for path, estimator in [(path, Panning()) for path in paths] + [(cut_clip, crash)]:
+        before = threading.active_count()
+        records = [
+            label_clip_file(path, estimator, ThresholdClassifier(), threads=threads).record
+            for threads in (0, 1, 3)
+        ]
+        assert threading.active_count() == before
+        one, *others = ({**r.to_dict(), "provenance": {}} for r in records)
+        assert others == [one, one]
