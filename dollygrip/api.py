@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dollygrip.classifiers.base import Classifier, failed
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.engine import Recipe, Task, Workers, start_workers
+from dollygrip.runners.engine import Recipe, Task, Workers, decoders, start_workers
 from dollygrip.runners.pipeline import label_clip_file, reclassify
 from dollygrip.runners.registry import Choice, Kind, check_settings, choose, read_settings
 from dollygrip.runners.store import (
@@ -63,7 +63,11 @@ def label_clip(
     """
     recipe = make_recipe(estimator, classifier, settings)
     result = label_clip_file(
-        path, recipe.estimator.make(), recipe.classifier.make(), provenance=recipe.provenance()
+        path,
+        recipe.estimator.make(),
+        recipe.classifier.make(),
+        provenance=recipe.provenance(),
+        threads=decoders(jobs=1),
     )
     return result.record
 

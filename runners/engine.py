@@ -90,6 +90,11 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def decoders(jobs: int) -> int:
+    """How many threads may decode for each of so many clips at once: the processors left over."""
+    return max(0, min(default_jobs() // jobs - 1, _MOST_DECODERS))
+
+
 def start_workers(
     inputs: Iterable[str | os.PathLike[str]],
     estimator: str,
@@ -176,10 +181,11 @@ class Workers:
     def _start(self, jobs: int) -> ProcessPool:
         # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
         context = multiprocessing.get_context("spawn")
-        # A clip's own processor is the estimator's; those left over decode.
-        spare = min(default_jobs() // self._jobs - 1, _MOST_DECODERS)
         self._pool = ProcessPool(
-            jobs, initializer=_start_worker, initargs=(*self._names, max(spare, 0)), context=context
+            jobs,
+            initializer=_start_worker,
+            initargs=(*self._names, decoders(self._jobs)),
+            context=context,
         )
         assert self._pool.active  # asking starts it
         return self._pool
