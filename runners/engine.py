@@ -39,6 +39,11 @@ _ONE_THREAD = (
 # More decoding threads than this hold many large pictures and gain little.
 _MOST_DECODERS = 4
 
+_DO_NOT_START = (
+    "worker processes do not start; a script must call label_folder below "
+    'if __name__ == "__main__":'
+)
+
 
 class EngineError(RuntimeError):
     """The workers themselves cannot run; no clip is to blame."""
@@ -173,10 +178,7 @@ class Workers:
             if waiting:
                 self._stop()
             if len(waiting) == left:
-                raise EngineError(
-                    "worker processes do not start; a script must call label_folder below "
-                    'if __name__ == "__main__":'
-                )
+                raise EngineError(_DO_NOT_START)
 
     def _start(self, jobs: int) -> ProcessPool:
         # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
@@ -187,7 +189,8 @@ class Workers:
             initargs=(*self._names, decoders(self._jobs)),
             context=context,
         )
-        assert self._pool.active  # asking starts it
+        if not self._pool.active:  # asking starts it
+            raise EngineError(_DO_NOT_START)
         return self._pool
 
     def _stop(self) -> None:
