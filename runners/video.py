@@ -369,7 +369,7 @@ class _Scaler:
         """
         import numpy as np
         from av.error import FFmpegError
-        from av.video.reformatter import ColorRange, Interpolation
+        from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
         width, height = _upright_size(picture)
         if self._size is None:
@@ -386,12 +386,16 @@ class _Scaler:
             )
         transposed, flip_x, flip_y = picture.orientation
         width, height = self._size[::-1] if transposed else self._size
+        # Grey is the luma as it is; with another matrix libav would mix chroma into it, slowly.
+        matrix = None if self._request.color else Colorspace.ITU601
         try:
             scaled = self._reformatter.reformat(
                 picture.frame,
                 width=width,
                 height=height,
                 format="rgb24" if self._request.color else "gray",
+                src_colorspace=matrix,
+                dst_colorspace=matrix,
                 interpolation=Interpolation.AREA,
                 dst_color_range=ColorRange.JPEG,
                 threads=1,

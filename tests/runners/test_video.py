@@ -77,6 +77,22 @@ def test_frames_come_in_order_at_their_times(
     assert abs(int(frames[0].image[30, 40]) - 20) <= 2
 
 
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt2020nc"])
+def test_grey_is_luma_whatever_the_colours(tmp_path: Path, matrix: str) -> None:
+    path = tmp_path / "red.mp4"
+    planes = np.concatenate([np.full((48, 64), 100, np.uint8), np.full((24, 64), 60, np.uint8)])
+    planes[48 + 12 :] = 200
+    with av.open(str(path), "w") as container:
+        options = {"crf": "0", "x264-params": f"colormatrix={matrix}"}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        container.mux(stream.encode(None))
+    for frame in read(path):
+        assert np.abs(frame.image.astype(int) - round((100 - 16) * 255 / 219)).max() <= 1
+
+
 def test_threads_change_nothing(make_clip: Make, numbered: Numbered) -> None:
     noise = np.random.default_rng(1)
     images = [i + noise.integers(0, 12, i.shape, np.uint8) for i in numbered(50)]
