@@ -188,7 +188,10 @@ def measure_lengths(path: Path, repeats: int, lengths: Sequence[int] = LENGTHS) 
     """
     costs = []
     with tempfile.TemporaryDirectory() as folder:
-        for length, width in (*((length, None) for length in lengths), (min(10, *lengths), _FAR)):
+        for length, width in (
+            *((length, None) for length in lengths),
+            (min(10, max(lengths)), _FAR),
+        ):
             made = Path(folder, f"{length} s{' in 4K' if width else ''}.mp4")
             _play(path, made, length, width)
             costs.append(measure(made, repeats))
