@@ -86,14 +86,14 @@ def _value(value: Any) -> Callable[[Any], Any]:
 
 
 _BUNDLE, _LADDER = "dollygrip.geometry.bundle", "dollygrip.geometry.ladder"
-_FLOW, _TRACKS, _WINDOWS = (
-    f"dollygrip.runners.estimators.{name}" for name in ("flow", "tracks", "windows")
+_FLOW, _PIECES, _TRACKS, _WINDOWS = (
+    f"dollygrip.runners.estimators.{name}" for name in ("flow", "pieces", "tracks", "windows")
 )
 
 ABLATIONS = (
     Ablation(
         "no still-camera evidence",
-        (Swap(_FLOW, "still_share", _value(lambda *args: np.zeros(0))),),
+        (Swap(_PIECES, "still_share", _value(lambda *args: np.zeros(0))),),
     ),
     Ablation(
         "always the freest model",
@@ -119,8 +119,8 @@ ABLATIONS = (
     Ablation("focal length as expected", (Swap(_BUNDLE, "FOCAL_SPREAD", _value(1e-4)),)),
     Ablation("priors count a tenth (TEMPER)", (Swap(_BUNDLE, "TEMPER", lambda t: 0.1 * t),)),
     Ablation("priors count three times (TEMPER)", (Swap(_BUNDLE, "TEMPER", lambda t: 3.0 * t),)),
-    Ablation("windows half as long", settings={"window": DEFAULTS.window / 2}),
-    Ablation("windows twice as long", settings={"window": DEFAULTS.window * 2}),
+    Ablation("windows half as long", settings={"window": DEFAULTS.window / 2}, tracking=True),
+    Ablation("windows twice as long", settings={"window": DEFAULTS.window * 2}, tracking=True),
     Ablation("half the keyframes", settings={"keyframes": DEFAULTS.keyframes // 2}),
     Ablation("twice the keyframes", settings={"keyframes": DEFAULTS.keyframes * 2}),
     Ablation("half the tracks", settings={"tracks": DEFAULTS.tracks // 2}),
@@ -179,7 +179,7 @@ class _Followed:
 
     start: float
     end: float
-    tracks: Tracks
+    pieces: list[Tracks]
 
 
 def label_without(path: Path, names: Sequence[str]) -> list[Verdict]:
@@ -223,21 +223,21 @@ def _named(name: str) -> Ablation:
 
 def _label(path: Path, ablation: Ablation) -> tuple[Verdict, list[_Followed]]:
     """The verdict, and what was followed in each shot."""
-    followed: list[Tracks] = []
+    followed: list[list[Tracks]] = []
 
-    def remember(track_points: Callable[..., Tracks]) -> Callable[..., Tracks]:
-        def remembered(frames: Iterable[Frame]) -> Tracks:
-            followed.append(track_points(frames))
+    def remember(track_pieces: Callable[..., Iterator[Tracks]]) -> Callable[..., list[Tracks]]:
+        def remembered(frames: Iterable[Frame], seconds: float) -> list[Tracks]:
+            followed.append(list(track_pieces(frames, seconds)))
             return followed[-1]
 
         return remembered
 
     started = time.process_time()
-    with without(ablation) as estimator, _swapped(Swap(_FLOW, "track_points", remember)):
+    with without(ablation) as estimator, _swapped(Swap(_FLOW, "track_pieces", remember)):
         result = label_clip_file(path, estimator, ThresholdClassifier())
     said = verdict_of(result.record.whole, time.process_time() - started)
     shots = zip(result.shots, followed, strict=True)
-    return said, [_Followed(shot.start, shot.end, tracks) for shot, tracks in shots]
+    return said, [_Followed(shot.start, shot.end, pieces) for shot, pieces in shots]
 
 
 def _label_again(shots: Sequence[_Followed], ablation: Ablation) -> Verdict:
@@ -245,7 +245,7 @@ def _label_again(shots: Sequence[_Followed], ablation: Ablation) -> Verdict:
     started = time.process_time()
     motions = []
     for shot in shots:
-        known = Swap(_FLOW, "track_points", _value(lambda frames, known=shot.tracks: known))
+        known = Swap(_FLOW, "track_pieces", _value(lambda *args, known=shot.pieces: known))
         with without(ablation) as estimator, _swapped(known), threadpool_limits(limits=1):
             try:
                 estimate = estimator.estimate(())

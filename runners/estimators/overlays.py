@@ -41,6 +41,20 @@ class PixelRange:
             self._low = np.asarray(cv2.min(self._low, image), np.uint8)
             self._high = np.asarray(cv2.max(self._high, image), np.uint8)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no picture was taken in."""
+        return self._low is None
+
+    def joined(self, other: "PixelRange") -> "PixelRange":
+        """The range over the pictures of both."""
+        both = PixelRange()
+        for one in (self, other):
+            if one._low is not None and one._high is not None:
+                both.add(one._low)
+                both.add(one._high)
+        return both
+
     def unchanging(self) -> BoolArray:
         """(H, W) pixels near one that kept its grey level: a corner is at the edge of a letter."""
         if self._low is None or self._high is None:

@@ -1,8 +1,8 @@
 """Point tracks through a shot: corners on a grid, followed by pyramidal Lucas-Kanade."""
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -69,7 +69,7 @@ class Tracks:
 
 
 def track_points(frames: Iterable[Frame]) -> Tracks:
-    """Follow corners through the frames of one shot.
+    """Follow corners through all frames of one shot.
 
     Args:
         frames: Grey pictures of one size, in order; read once, one kept at a time (and a second
@@ -78,54 +78,129 @@ def track_points(frames: Iterable[Frame]) -> Tracks:
     Returns:
         The tracks; no frames give empty arrays.
     """
-    times: list[float] = []
-    texture: list[float] = []
-    brightness: list[float] = []
-    seen: list[tuple[IntArray, Points]] = []
-    stillness = _Stillness()
-    pixels = PixelRange()
-    previous: GrayImage | None = None
-    points = np.zeros((0, 2), np.float32)
-    ids = np.zeros(0, np.intp)
-    issued = 0
-    size = (0, 0)
-    for frame in frames:
-        image = frame.image
-        size = (image.shape[1], image.shape[0])
-        if previous is not None:
-            points, kept = _follow(previous, image, points)
-            ids = ids[kept]
-        alone = _thin(points, size)
-        fresh, share = _new_corners(image, points[alone])
-        points = np.concatenate([points[alone], fresh])
-        ids = np.concatenate([ids[alone], np.arange(issued, issued + len(fresh))])
-        issued += len(fresh)
-        stillness.add(frame.time, image)
-        pixels.add(image)
-        times.append(frame.time)
-        texture.append(share)
-        brightness.append(float(image.mean()))
-        seen.append((ids, points))
-        previous = image
+    pieces = list(track_pieces(frames, np.inf))
+    return pieces[0] if pieces else _gathered([], PixelRange(), (0, 0))
 
-    stillness.finish()
+
+def track_pieces(frames: Iterable[Frame], seconds: float) -> Iterator[Tracks]:
+    """Follow corners through a shot, which is given out in pieces, so that memory stays small.
+
+    Args:
+        frames: As for :func:`track_points`.
+        seconds: Length of a piece. The last one is half to one and a half times as long.
+
+    Yields:
+        Tracks of one piece, with times of the whole shot, frames and tracks numbered anew. The
+        last frame of a piece is the first of the next.
+    """
+    follower = _Follower()
+    sights: list[_Sight] = []
+    # Of this piece, and from the end of this piece on.
+    pixels, later = PixelRange(), PixelRange()
+    for frame in frames:
+        sights.append(follower.look(frame))
+        size = (frame.image.shape[1], frame.image.shape[0])
+        if frame.time - sights[0].time < seconds or later.is_empty:
+            pixels.add(frame.image)
+        if frame.time - sights[0].time >= seconds:
+            later.add(frame.image)
+        while frame.time - sights[0].time >= 1.5 * seconds:
+            cut = next(k for k, s in enumerate(sights) if s.time - sights[0].time >= seconds)
+            yield _gathered(sights[: cut + 1], pixels, size)
+            sights = sights[cut:]
+            pixels, later = later, PixelRange()
+            if frame.time - sights[0].time >= seconds:
+                later.add(frame.image)
+    if sights:
+        sights[-1] = follower.finished(sights[-1])
+        yield _gathered(sights, pixels.joined(later), size)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """What one picture showed.
+
+    Attributes:
+        number: Of the frame in its shot.
+        time: Seconds.
+        ids: (P,) numbers of the tracks, in the shot.
+        points: (P, 2) pixels from the top left.
+        texture: Share of grid cells that hold a corner.
+        brightness: Mean grey level.
+        compared: Which cells stand still since an earlier frame, where that was looked into.
+    """
+
+    number: int
+    time: float
+    ids: IntArray
+    points: Points
+    texture: float
+    brightness: float
+    compared: "_Compared | None"
+
+
+class _Follower:
+    """Follows corners from picture to picture."""
+
+    def __init__(self) -> None:
+        self._stillness = _Stillness()
+        self._previous: GrayImage | None = None
+        self._points = np.zeros((0, 2), np.float32)
+        self._ids = np.zeros(0, np.intp)
+        self._issued = 0
+        self._count = 0
+
+    def look(self, frame: Frame) -> _Sight:
+        image, points, ids = frame.image, self._points, self._ids
+        if self._previous is not None:
+            points, kept = _follow(self._previous, image, points)
+            ids = ids[kept]
+        alone = _thin(points, (image.shape[1], image.shape[0]))
+        fresh, share = _new_corners(image, points[alone])
+        self._points = np.concatenate([points[alone], fresh])
+        born = np.arange(self._issued, self._issued + len(fresh))
+        self._ids = np.concatenate([ids[alone], born])
+        self._issued += len(fresh)
+        self._previous = image
+        self._count += 1
+        return _Sight(
+            number=self._count - 1,
+            time=frame.time,
+            ids=self._ids,
+            points=self._points,
+            texture=share,
+            brightness=float(image.mean()),
+            compared=self._stillness.add(self._count - 1, frame.time, image),
+        )
+
+    def finished(self, last: _Sight) -> _Sight:
+        """The last picture, with what is only known when no other comes."""
+        return replace(last, compared=last.compared or self._stillness.finish())
+
+
+def _gathered(sights: list[_Sight], pixels: PixelRange, size: tuple[int, int]) -> Tracks:
+    """The tracks of neighbouring pictures, those of overlays left out."""
     center = (np.array(size, dtype=np.float64) - 1.0) / 2.0
-    cells = STILL_GRID[0] * STILL_GRID[1]
-    number = np.repeat(np.arange(len(seen)), [len(i) for i, _ in seen])
-    track = np.concatenate([np.zeros(0, np.intp), *(i for i, _ in seen)])
-    xy = np.concatenate([np.zeros((0, 2)), *(p.astype(np.float64) - center for _, p in seen)])
+    number = np.repeat(np.arange(len(sights)), [len(s.ids) for s in sights])
+    ids = np.concatenate([np.zeros(0, np.intp), *(s.ids for s in sights)])
+    _, track = np.unique(ids, return_inverse=True)
+    xy = np.concatenate([np.zeros((0, 2)), *(s.points.astype(np.float64) - center for s in sights)])
     scene = ~burnt_in(track, xy, pixels.unchanging())
+    first = sights[0].number if sights else 0
+    inside = [(k, s.compared) for k, s in enumerate(sights)]
+    compared = [(k, c) for k, c in inside if c is not None and c.since >= first]
+    cells = STILL_GRID[0] * STILL_GRID[1]
     return Tracks(
-        times=np.array(times, dtype=np.float64),
+        times=np.array([s.time for s in sights], dtype=np.float64),
         size=size,
         frame=number[scene],
         track=track[scene],
         xy=xy[scene],
-        texture=np.array(texture, dtype=np.float64),
-        brightness=np.array(brightness, dtype=np.float64),
-        still_frames=np.array(stillness.frames, dtype=np.intp).reshape(-1, 2),
-        still=np.array(stillness.still, dtype=np.bool_).reshape(-1, cells),
-        textured=np.array(stillness.textured, dtype=np.bool_).reshape(-1, cells),
+        texture=np.array([s.texture for s in sights], dtype=np.float64),
+        brightness=np.array([s.brightness for s in sights], dtype=np.float64),
+        still_frames=np.array([(c.since - first, k) for k, c in compared], np.intp).reshape(-1, 2),
+        still=np.array([c.still for _, c in compared], np.bool_).reshape(-1, cells),
+        textured=np.array([c.textured for _, c in compared], np.bool_).reshape(-1, cells),
     )
 
 
@@ -133,37 +208,37 @@ class _Stillness:
     """Compares each small picture with the one about a second before, now and then."""
 
     def __init__(self) -> None:
-        self.frames: list[tuple[int, int]] = []
-        self.still: list[BoolArray] = []
-        self.textured: list[BoolArray] = []
         self._waiting: deque[tuple[int, float, FloatImage]] = deque()
-        self._count = 0
         self._last = -np.inf
 
-    def add(self, time: float, image: GrayImage) -> None:
-        now = (self._count, time, small_picture(image))
-        self._count += 1
-        self._waiting.append(now)
+    def add(self, number: int, time: float, image: GrayImage) -> "_Compared | None":
+        self._waiting.append((number, time, small_picture(image)))
         # The oldest picture that is not older than it need be.
         while len(self._waiting) > 1 and time - self._waiting[1][1] >= STILL_SECONDS:
             self._waiting.popleft()
         due = time - self._last >= STILL_EVERY
-        if due and time - self._waiting[0][1] >= STILL_SECONDS:
-            self._last = time
-            self._compare(self._waiting[0], now)
+        if not due or time - self._waiting[0][1] < STILL_SECONDS:
+            return None
+        self._last = time
+        return self._compare()
 
-    def finish(self) -> None:
+    def finish(self) -> "_Compared | None":
         """A shot under a second is compared from end to end."""
-        if not self.frames and len(self._waiting) > 1:
-            self._compare(self._waiting[0], self._waiting[-1])
+        return self._compare() if self._last == -np.inf and len(self._waiting) > 1 else None
 
-    def _compare(
-        self, before: tuple[int, float, FloatImage], after: tuple[int, float, FloatImage]
-    ) -> None:
-        still, textured = still_cells(before[2], after[2])
-        self.frames.append((before[0], after[0]))
-        self.still.append(still)
-        self.textured.append(textured)
+    def _compare(self) -> "_Compared":
+        (since, _, before), (_, _, after) = self._waiting[0], self._waiting[-1]
+        still, textured = still_cells(before, after)
+        return _Compared(since, still, textured)
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Cells that stand still, and that could have told, since the frame of that number."""
+
+    since: int
+    still: BoolArray
+    textured: BoolArray
 
 
 def _follow(before: GrayImage, after: GrayImage, points: Points) -> tuple[Points, BoolArray]:

@@ -1,7 +1,8 @@
-"""From tracks to a path: stretches of a shot are solved on keyframes, filled in and chained."""
+"""From tracks to a path: pieces of a shot are solved on keyframes, filled in and chained."""
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -9,7 +10,6 @@ from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.geometry.bundle import Solution, standing_still
 from dollygrip.geometry.observations import Observations, gather
 from dollygrip.geometry.rotations import exp, log
-from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.geometry.twoview import accumulate, fit_steps
 from dollygrip.runners.estimators.tracks import Tracks
 
@@ -17,7 +17,6 @@ from dollygrip.runners.estimators.tracks import Tracks
 # known: most cameras stand on a ground. It tips the scale between the two depth orders that small
 # motion can hardly tell apart.
 GROUND = 0.4
-_PAIRS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,38 +35,25 @@ class Stretch:
     log_focals: FloatArray
     sigmas: FloatArray
 
+    def held(self, before: int, after: int) -> "Stretch":
+        """The path with frames put before and after it, at which the camera waits."""
+        number = np.clip(np.arange(-before, len(self.centers) + after), 0, len(self.centers) - 1)
+        return Stretch(*(getattr(self, f.name)[number] for f in fields(self)))
+
 
 def chain_steps(tracks: Tracks, focal: float) -> FloatArray:
     """(F - 1, 4) turn and zoom from each frame to the next; see ``fit_steps``."""
-    pairs = len(tracks.times) - 1
-    starts = np.searchsorted(tracks.frame, np.arange(len(tracks.times) + 1))
-    steps = np.zeros((pairs, 4))
-    # A block of pairs at a time: pairs do not know of each other, and memory must not grow.
-    for first in range(0, pairs, _PAIRS_AT_ONCE):
-        last = min(first + _PAIRS_AT_ONCE, pairs)
-        block = slice(starts[first], starts[last + 1])
-        frame, track, xy = tracks.frame[block], tracks.track[block], tracks.xy[block]
-        order = np.lexsort((frame, track))
-        same = (np.diff(track[order]) == 0) & (np.diff(frame[order]) == 1)
-        before, after = order[:-1][same], order[1:][same]
-        steps[first:last] = fit_steps(
-            frame[before] - first,
-            xy[before],
-            xy[after],
-            pairs=last - first,
-            focal=focal,
-            scales=np.geomspace(30.0, 1.0, 10) * max(tracks.size) / 480,
-        )
-    return steps
-
-
-def split_windows(times: FloatArray, seconds: float) -> list[tuple[int, int]]:
-    """First and last frame of equal windows of about ``seconds``; neighbours share a frame."""
-    span = float(times[-1] - times[0])
-    parts = max(1, round(span / seconds))
-    inner = np.searchsorted(times, times[0] + span * np.arange(1, parts) / parts)
-    edges = np.unique(np.concatenate([[0], inner, [len(times) - 1]]))
-    return [(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+    order = np.lexsort((tracks.frame, tracks.track))
+    frame, track, xy = tracks.frame[order], tracks.track[order], tracks.xy[order]
+    same = np.flatnonzero((np.diff(track) == 0) & (np.diff(frame) == 1))
+    return fit_steps(
+        frame[same],
+        xy[same],
+        xy[same + 1],
+        pairs=len(tracks.times) - 1,
+        focal=focal,
+        scales=np.geomspace(30.0, 1.0, 10) * max(tracks.size) / 480,
+    )
 
 
 def keyframes(steps: FloatArray, first: int, last: int, count: int) -> IntArray:
@@ -142,41 +128,34 @@ def fill_in(solution: Solution, chosen: IntArray, steps: FloatArray, focal: floa
     return Stretch(rotations, between(solution.centers), log_focals, sigmas)
 
 
-def chain(stretches: list[Stretch], tracks: Tracks) -> Trajectory:
-    """Stretches end to end; each is in its own scene's depths, which is what a viewer sees."""
-    rotations, centers, log_focals, sigmas = (
-        stretches[0].rotations,
-        stretches[0].centers,
-        stretches[0].log_focals,
-        stretches[0].sigmas,
-    )
-    for part in stretches[1:]:
-        turn = rotations[-1] @ part.rotations[0].T
-        travelled = (part.centers - part.centers[0]) @ turn.T
-        rotations = np.concatenate([rotations, (turn @ part.rotations)[1:]])
-        centers = np.concatenate([centers, (centers[-1] + travelled)[1:]])
-        zoomed = part.log_focals - part.log_focals[0]
-        log_focals = np.concatenate([log_focals, (log_focals[-1] + zoomed)[1:]])
-        sigmas = np.concatenate([sigmas, np.hypot(part.sigmas, sigmas[-1])[1:]])
-    return Trajectory(
-        times=tracks.times,
-        rotations=rotations,
-        centers=centers,
-        focals=np.exp(log_focals),
-        size=tracks.size,
-        valid=np.ones(len(rotations), dtype=np.bool_),
-        sigmas=sigmas,
-        scene_depth=1.0,
-    )
-
-
-def still_path(tracks: Tracks, focal: float) -> Trajectory:
+def still_stretch(frames: int, focal: float) -> Stretch:
     """A camera that does not move."""
-    n = len(tracks.times)
-    still = Stretch(
-        np.repeat(np.eye(3)[None], n, axis=0),
-        np.zeros((n, 3)),
-        np.full(n, np.log(focal)),
-        np.zeros((n, 7)),
+    return Stretch(
+        np.repeat(np.eye(3)[None], frames, axis=0),
+        np.zeros((frames, 3)),
+        np.full(frames, np.log(focal)),
+        np.zeros((frames, 7)),
     )
-    return chain([still], tracks)
+
+
+def chain(stretches: Sequence[Stretch]) -> Stretch:
+    """Stretches end to end, the last frame of each being the first of the next.
+
+    Each is in its own scene's depths, which is what a viewer sees. Only the change of focal length
+    is taken over: what stretches believe of the lens differs, and is no zoom.
+    """
+    parts = [stretches[0]]
+    for part in stretches[1:]:
+        end = parts[-1]
+        turn = end.rotations[-1] @ part.rotations[0].T
+        parts.append(
+            Stretch(
+                (turn @ part.rotations)[1:],
+                (end.centers[-1] + (part.centers - part.centers[0]) @ turn.T)[1:],
+                (end.log_focals[-1] + part.log_focals - part.log_focals[0])[1:],
+                np.hypot(part.sigmas, end.sigmas[-1])[1:],
+            )
+        )
+    return Stretch(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Stretch))
+    )

@@ -1,7 +1,8 @@
 """The flow estimator answers any stream of pictures, with a path or with a reason."""
 
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -135,6 +136,58 @@ def test_a_long_shot_is_chained():
     assert_answer(estimate)
     pan = np.degrees(log(estimate.trajectory.rotations)[:, 1])
     np.testing.assert_allclose(pan, np.linspace(0.0, 24.0, 36), atol=2.5)
+
+
+BLACK = [np.zeros((HEIGHT, WIDTH), np.uint8)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 5), (5, 0), (3, 4)])
+def test_black_pictures_at_the_ends_tell_nothing(before, after):
+    frames = stream(BLACK * before + panning(12) + BLACK * after)
+    estimate = QUICK.estimate(frames)
+    assert_whole(estimate, frames)
+    assert estimate.hypotheses[0].model == ROTATION
+    seen = np.zeros(len(frames), bool)
+    seen[before : before + 12] = True
+    for hypothesis in estimate.hypotheses:
+        np.testing.assert_array_equal(hypothesis.trajectory.valid, seen)
+    path = estimate.trajectory
+    turned = np.degrees(log(path.rotations[seen][0].T @ path.rotations[seen][-1]))
+    np.testing.assert_allclose(turned, [0.0, 12.0, 0.0], atol=1.0)
+    assert path.sigmas[seen, :3].max() < np.radians(1.0)
+
+
+def test_pictures_after_seconds_of_black_go_on_where_the_camera_was():
+    short = FlowEstimator(FlowSettings(window=1.0, keyframes=8, tracks=150))
+    frames = stream(panning(14, 10.0) + BLACK * 30 + panning(14, 10.0))
+    estimate = short.estimate(frames)
+    assert_whole(estimate, frames)
+    path = estimate.trajectory
+    assert path.valid.all()
+    pan = np.degrees(log(path.rotations)[:, 1])
+    np.testing.assert_allclose(pan[14:44], 10.0, atol=1.5)
+    assert pan[-1] == pytest.approx(20.0, abs=3.0)
+
+
+def test_memory_does_not_grow_with_the_shot():
+    """What is kept of a second is no more late in a shot than early on."""
+    short = FlowEstimator(FlowSettings(window=1.0, keyframes=5, tracks=50))
+    swaying = [picture(pan=pan) for pan in 4.0 * np.sin(np.arange(12) / 12.0 * 2.0 * np.pi)]
+    held: dict[int, int] = {}
+
+    def long() -> Iterator[Frame]:
+        for second in range(13):
+            held[second] = tracemalloc.get_traced_memory()[0]
+            yield from (Frame(0, second + n / 12.0, image) for n, image in enumerate(swaying))
+
+    tracemalloc.start()
+    try:
+        estimate = short.estimate(long())
+    finally:
+        tracemalloc.stop()
+    assert_answer(estimate)
+    # A picture of float32 is 230 kB; what is kept of a second is a few times less.
+    assert held[12] - held[4] < 8 * 60_000
 
 
 # Laws.

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from dollygrip.runners.estimators import tracks as tracking
-from dollygrip.runners.estimators.tracks import CROWD, GRID, Tracks, track_points
+from dollygrip.runners.estimators.tracks import (
+    CROWD,
+    GRID,
+    Tracks,
+    track_pieces,
+    track_points,
+)
 from dollygrip.runners.video import Frame
 
 WIDTH, HEIGHT = 320, 180
@@ -175,6 +181,72 @@ def test_the_memory_of_a_long_shot_is_bounded():
     assert most <= 3
     cells = (WIDTH // -(-WIDTH // GRID)) * (HEIGHT // -(-WIDTH // GRID))
     assert np.bincount(tracks.frame).max() <= cells * CROWD
+
+
+def test_pieces_are_let_go_one_by_one():
+    """Memory does not grow: a piece is given out when half of the next one was seen."""
+    read = 0
+
+    def stream():
+        nonlocal read
+        for frame in frames((picture(matrix) for matrix in along("right", 61)), rate=10.0):
+            read += 1
+            yield frame
+
+    progress = [(float(tracks.times[-1]), read) for tracks in track_pieces(stream(), 2.0)]
+    np.testing.assert_allclose(progress, [(2.0, 31), (4.0, 51), (6.0, 61)])
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 30, 31, 45, 51, 61])
+def test_pieces_are_the_whole_shot_cut_up(count):
+    matrices = [homography(right=2.0 * n, turn=0.3 * n) for n in range(count)]
+    images = [picture(matrix) for matrix in matrices]
+    whole = track_points(frames(images, 10.0))
+    pieces = list(track_pieces(frames(images, 10.0), 2.0))
+    first = 0
+    for piece in pieces:
+        last = first + len(piece.times) - 1
+        np.testing.assert_array_equal(piece.times, whole.times[first : last + 1])
+        np.testing.assert_array_equal(piece.texture, whole.texture[first : last + 1])
+        inside = (whole.frame >= first) & (whole.frame <= last)
+        np.testing.assert_array_equal(piece.frame, whole.frame[inside] - first)
+        np.testing.assert_allclose(piece.xy, whole.xy[inside])
+        # The same tracks under other numbers.
+        numbers = np.column_stack([whole.track[inside], piece.track])
+        assert len(np.unique(numbers, axis=0)) == len(np.unique(numbers[:, 0]))
+        assert set(piece.track) == set(range(len(np.unique(numbers[:, 0]))))
+        compared = (whole.still_frames >= first).all(axis=1) & (whole.still_frames <= last).all(
+            axis=1
+        )
+        np.testing.assert_array_equal(piece.still_frames, whole.still_frames[compared] - first)
+        np.testing.assert_array_equal(piece.still, whole.still[compared])
+        first = last
+    assert first == count - 1
+    lengths = [piece.times[-1] - piece.times[0] for piece in pieces]
+    assert all(length == pytest.approx(2.0) for length in lengths[:-1])
+    assert len(lengths) == 1 or 1.0 <= lengths[-1] + 1e-9 < 3.0
+
+
+@pytest.mark.parametrize("gaps", [[100.0] * 4, [0.1, 50.0, 0.1, 9.0, 1e-4], [2.0, 0.1, 99.0, 0.1]])
+def test_pieces_of_an_odd_clock_share_their_ends(gaps):
+    times = np.concatenate([[0.0], np.cumsum(gaps)])
+    images = [picture(matrix) for matrix in along("right", len(times))]
+    shot = [Frame(n, float(t), i) for n, (t, i) in enumerate(zip(times, images, strict=True))]
+    pieces = list(track_pieces(shot, 2.0))
+    ends = [piece.times[0] for piece in pieces[1:]]
+    np.testing.assert_array_equal(ends, [piece.times[-1] for piece in pieces[:-1]])
+    told = np.concatenate([pieces[0].times[:1], *(piece.times[1:] for piece in pieces)])
+    np.testing.assert_array_equal(told, times)
+
+
+def test_an_overlay_of_a_later_piece_is_left_out_too():
+    images = [picture(homography(right=4.0 * n)) for n in range(61)]
+    for image in images[15:]:
+        cv2.putText(image, "LOGO", (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
+    last = list(track_pieces(frames(images, 10.0), 2.0))[-1]
+    lives = np.bincount(last.track)
+    for number in np.flatnonzero(lives >= 8):
+        assert np.ptp(last.xy[last.track == number], axis=0).max() > 1.0
 
 
 def test_each_second_is_compared_with_the_one_before():

@@ -1,6 +1,7 @@
 """From tracks to keyframes and back to every frame."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,8 +24,7 @@ from dollygrip.runners.estimators.windows import (
     fill_in,
     keyframes,
     observe,
-    split_windows,
-    still_path,
+    still_stretch,
 )
 
 SIZE = (480, 270)
@@ -96,38 +96,7 @@ def test_a_pair_that_shares_no_track_is_no_step():
     np.testing.assert_allclose(steps[:6], chain_steps(tracks, FOCAL)[:6], atol=1e-9)
 
 
-# Windows and keyframes.
-
-clocks = st.lists(st.floats(0.01, 3.0), min_size=1, max_size=60).map(
-    lambda gaps: np.concatenate([[0.0], np.cumsum(gaps)])
-)
-
-
-@given(clocks, st.floats(0.5, 20.0))
-def test_windows_cover_the_shot_and_share_their_ends(times, seconds):
-    windows = split_windows(times, seconds)
-    assert windows[0][0] == 0
-    assert windows[-1][1] == len(times) - 1
-    assert all(first < last for first, last in windows)
-    assert all(before[1] == after[0] for before, after in pairwise(windows))
-
-
-@given(st.integers(2, 400), st.floats(0.5, 20.0))
-def test_windows_are_about_as_long_as_asked(count, seconds):
-    times = np.arange(count) / 12.0
-    lengths = [times[last] - times[first] for first, last in split_windows(times, seconds)]
-    if times[-1] <= 1.5 * seconds - 0.1:
-        assert len(lengths) == 1
-    else:
-        assert min(lengths) > 0.5 * seconds
-        assert max(lengths) < 1.6 * seconds
-        assert max(lengths) - min(lengths) < 0.2
-
-
-def test_the_clock_need_not_start_at_zero():
-    times = np.arange(100) / 12.0
-    assert split_windows(times, 3.0) == split_windows(times + 50.0, 3.0)
-
+# Keyframes.
 
 walks = st.integers(0, 2**31).map(
     lambda seed: np.random.default_rng(seed).normal(0.0, 0.02, (60, 4))
@@ -315,36 +284,44 @@ MOVES = (Move("arc_cw", 40.0), Move("dolly_in", 0.3), Move("roll_ccw", 10.0), Mo
 def test_stretches_end_to_end_are_the_path(stretch_of, cuts):
     path = path_of(*MOVES)
     edges = [0, *cuts, len(path) - 1]
-    parts = [stretch_of(path, first, last) for first, last in pairwise(edges)]
-    whole = chain(parts, followed(path, points=5))
+    whole = chain([stretch_of(path, first, last) for first, last in pairwise(edges)])
     np.testing.assert_allclose(whole.rotations, path.rotations, atol=1e-9)
     np.testing.assert_allclose(whole.centers, path.centers, atol=1e-9)
-    np.testing.assert_allclose(whole.focals, path.focals, rtol=1e-9)
-    np.testing.assert_array_equal(whole.times, path.times)
-    assert whole.size == SIZE
-    assert whole.scene_depth == 1.0
-    assert whole.valid.all()
+    np.testing.assert_allclose(np.exp(whole.log_focals), path.focals, rtol=1e-9)
 
 
 def test_doubt_adds_up_along_the_stretches(stretch_of):
     path = path_of(*MOVES)
     parts = [stretch_of(path, first, last) for first, last in ((0, 8), (8, 16), (16, 23))]
-    sigmas = chain(parts, followed(path, points=5)).sigmas
+    sigmas = chain(parts).sigmas
     np.testing.assert_array_equal(sigmas[0], 0.0)
     np.testing.assert_allclose(sigmas[[8, 16, 23], 0], 0.1 * np.sqrt([1.0, 2.0, 3.0]))
 
 
 def test_only_the_change_of_focal_length_is_chained(stretch_of):
-    """Windows differ in the focal length they believe; that is no zoom."""
+    """Pieces differ in the focal length they believe; that is no zoom."""
     path = path_of(Move("pan_left", 10.0))
     one, other = stretch_of(path, 0, 10), stretch_of(path, 10, 23)
-    other = Stretch(other.rotations, other.centers, other.log_focals + 0.3, other.sigmas)
-    np.testing.assert_allclose(chain([one, other], followed(path, points=5)).focals, FOCAL)
+    other = replace(other, log_focals=other.log_focals + 0.3)
+    np.testing.assert_allclose(np.exp(chain([one, other]).log_focals), FOCAL)
+
+
+@given(st.integers(0, 5), st.integers(0, 5))
+def test_a_path_that_is_held_waits_at_its_ends(before, after):
+    solution = solved(8, 1)
+    path = fill_in(solution, np.arange(8), np.zeros((7, 4)), FOCAL)
+    held = path.held(before, after)
+    for name in ("rotations", "centers", "log_focals", "sigmas"):
+        whole, part = getattr(held, name), getattr(path, name)
+        assert len(whole) == before + 8 + after
+        np.testing.assert_array_equal(whole[before : before + 8], part)
+        np.testing.assert_array_equal(whole[:before], part[[0] * before])
+        np.testing.assert_array_equal(whole[before + 8 :], part[[-1] * after])
 
 
 def test_a_still_path():
-    path = still_path(followed(PANNED, points=5), 600.0)
-    np.testing.assert_array_equal(path.rotations, np.tile(np.eye(3), (len(PANNED), 1, 1)))
+    path = still_stretch(7, 600.0)
+    np.testing.assert_array_equal(path.rotations, np.tile(np.eye(3), (7, 1, 1)))
     np.testing.assert_array_equal(path.centers, 0.0)
-    np.testing.assert_allclose(path.focals, 600.0)
-    np.testing.assert_array_equal(path.times, PANNED.times)
+    np.testing.assert_allclose(np.exp(path.log_focals), 600.0)
+    np.testing.assert_array_equal(path.sigmas, 0.0)
