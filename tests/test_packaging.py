@@ -110,8 +110,7 @@ def test_what_is_imported_is_what_is_required() -> None:
     providers = packages_distributions()
     foreign = _imported() - set(sys.stdlib_module_names) - {"dollygrip"}
     needed = {providers[name][0].lower() for name in foreign}
-    by_pandas = {"pyarrow"}  # It writes Parquet through it, so no import shows.
-    assert needed | by_pandas == {_name(line) for line in _listed("install_requires")}
+    assert needed == {_name(line) for line in _listed("install_requires")}
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +172,7 @@ def test_the_checkout_works_without_being_installed() -> None:
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
-    heavy = ("av", "cv2", "matplotlib", "pandas", "pyarrow", "scenedetect", "scipy")
+    heavy = ("av", "cv2", "matplotlib", "pandas", "pyarrow", "scipy")
     loaded = _run(
         sys.executable, "-c", "import dollygrip, sys; print(*sys.modules)", cwd=ROOT
     ).split()
