@@ -646,6 +646,8 @@ def _decode_video(
 
     for packet, wanted in foresight.look(packets()):
         damaged += packet.is_corrupt
+        if damaged:
+            foresight.orderly = False
         stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
         try:
             frames = packet.decode()
@@ -664,7 +666,7 @@ def _decode_video(
             if time is None:
                 foresight.orderly = False
                 continue
-            if damaged or (not thinning.shown and frame.pts != foresight.origin):
+            if not thinning.shown and frame.pts != foresight.origin:
                 foresight.orderly = False
             thinning.shown += foresight.passed_over(frame.pts)
             shown_until = time + float((frame.duration or 0) * base)
