@@ -1,8 +1,9 @@
 """Structure from small motion: bundle adjustment from a standing start, focal length free.
 
 Every frame has a rotation, a centre and a log focal length; every track has one inverse depth in
-the frame it is anchored in. All may start from nothing, which is close enough when the camera
-moves little against the depth of the scene (Yu and Gallup, CVPR 2014; Ha et al., CVPR 2016).
+the frame it is anchored in; the lens may bend the picture (the division model of Fitzgibbon, CVPR
+2001). All may start from nothing, which is close enough when the camera moves little against the
+depth of the scene (Yu and Gallup, CVPR 2014; Ha et al., CVPR 2016).
 Outliers are handled by a Geman-McClure kernel of shrinking scale (graduated non-convexity; Yang
 et al., IEEE RA-L 2020); the depths are removed by the Schur complement.
 
@@ -27,6 +28,9 @@ FOCAL_SPREAD = 0.35
 TURN_SPREAD = 0.5
 CENTER_SPREAD = 0.5
 ZOOM_SPREAD = 0.5
+# The lens: bending of the division model, at the distance of one expected focal length from the
+# middle. -0.1 is a phone's wide angle, -1 an action camera's.
+LENS_SPREAD = 1.0
 # Errors of tracked points are alike from frame to frame and from point to point (drift, lens,
 # rolling shutter), so that thousands of observations are worth far fewer. The priors are weighed
 # by this share of the observations; found on rendered clips, where too little lets a truck turn
@@ -37,10 +41,11 @@ TEMPER = 0.15
 INFLATION = 10.0
 # The focal length stays between these multiples of what is expected.
 FOCAL_RANGE = (0.45, 5.0)
+LENS_RANGE = (-2.0, 0.3)
 # At the finest scale the search ends when a step lowers the energy by less than this share.
 _SETTLED = 1e-4
-# No step is larger than this: radians, scene depths, log focal.
-_LARGEST_STEP = (0.3, 0.5, 0.3)
+# No step is larger than this: radians, scene depths, log focal, bending.
+_LARGEST_STEP = (0.3, 0.5, 0.3, 0.2)
 _NEAREST = 10.0
 # Information that every unknown is taken to have: a millionth of one observation's. What nothing
 # tells (a blank picture has no tracks) then stays where it is.
@@ -62,6 +67,8 @@ class Solution:
             one model.
         sigmas: (N, 7) one standard deviation of rotation (camera axes, radians), centre (world
             axes) and log focal, against the first frame.
+        lens: Bending of the lens: what is seen an expected focal length from the middle of the
+            picture, a pinhole would show ``1 / (1 + lens)`` times as far out.
     """
 
     rotations: FloatArray
@@ -72,6 +79,7 @@ class Solution:
     residual: FloatArray
     energy: float
     sigmas: FloatArray
+    lens: float = 0.0
 
 
 def standing_still(seen: Observations, focal: float) -> Solution:
@@ -105,6 +113,7 @@ def adjust(
     focal_prior: float,
     noise: float,
     scales: FloatArray,
+    bend: bool = False,
 ) -> Solution:
     """Improve a path until it explains the observations.
 
@@ -116,13 +125,19 @@ def adjust(
         focal_prior: Expected focal length in pixels; the shared focal length is always free.
         noise: Standard deviation of an observation in pixels.
         scales: Kernel scale in pixels at each step of Levenberg-Marquardt, shrinking.
+        bend: Whether the lens is free; otherwise it stays as it is at the start.
 
     Returns:
         The best path found at the last scale.
     """
-    problem = _Problem(seen, translate, zoom, focal_prior, noise)
+    problem = _Problem(seen, translate, zoom, bend, focal_prior, noise)
     state = _State(
-        start.rotations, start.centers, start.zooms, float(np.log(start.focal)), start.inverse_depth
+        rotations=start.rotations,
+        centers=start.centers,
+        zooms=start.zooms,
+        log_focal=float(np.log(start.focal)),
+        lens=start.lens,
+        depth=start.inverse_depth,
     )
     here = problem.linearize(state)
     damping = 1e-3
@@ -151,6 +166,7 @@ def adjust(
         residual=np.sqrt((here.residual**2).sum(axis=1)) * noise,
         energy=problem.energy(here, float(scales[-1]) / noise),
         sigmas=problem.sigmas(covariance),
+        lens=state.lens,
     )
 
 
@@ -169,6 +185,7 @@ class _State:
     centers: FloatArray
     zooms: FloatArray
     log_focal: float
+    lens: float
     depth: FloatArray
 
 
@@ -176,9 +193,9 @@ class _State:
 class _Linear:
     """Residuals (K, 2) in units of the noise and their derivatives at a state.
 
-    By the observing camera (K, 2, 7), the anchor camera (K, 2, 7), the depth (K, 2) and the
-    shared log focal (K, 2). ``offset`` (7 N + 1,) is how far the unknowns are from where the priors
-    expect them.
+    By the observing camera (K, 2, 7), the anchor camera (K, 2, 7), the depth (K, 2), and the
+    log focal and lens that all frames share (K, 2, 2). ``offset`` (7 N + 2,) is how far the
+    unknowns are from where the priors expect them.
     """
 
     state: _State
@@ -186,15 +203,21 @@ class _Linear:
     camera: FloatArray
     anchor: FloatArray
     depth: FloatArray
-    focal: FloatArray
+    shared: FloatArray
     offset: FloatArray
 
 
 class _Problem:
-    """The normal equations; unknowns are 7 numbers a frame, then the shared log focal."""
+    """The normal equations; unknowns are 7 numbers a frame, then log focal and lens."""
 
     def __init__(
-        self, seen: Observations, translate: bool, zoom: bool, focal_prior: float, noise: float
+        self,
+        seen: Observations,
+        translate: bool,
+        zoom: bool,
+        bend: bool,
+        focal_prior: float,
+        noise: float,
     ) -> None:
         n, k = seen.frames, len(seen.frame)
         self.seen, self.translate, self.noise = seen, translate, noise
@@ -205,11 +228,16 @@ class _Problem:
         free[1:, 0:3] = True
         free[1:, 3:6] = translate
         free[1:, 6] = zoom
-        self.free: BoolArray = np.append(free.ravel(), True)
+        self.free: BoolArray = np.append(free.ravel(), [True, bend])
         spreads = np.array([TURN_SPREAD] * 3 + [CENTER_SPREAD] * 3 + [ZOOM_SPREAD])
         # A turn alone is no detour: only together with travel is there a choice.
         per_frame = np.where([translate] * 3 + [True] * 4, spreads**-2.0, 0.0) / n
-        self.precision: FloatArray = TEMPER * k * np.append(np.tile(per_frame, n), FOCAL_SPREAD**-2)
+        self.precision: FloatArray = (
+            TEMPER * k * np.append(np.tile(per_frame, n), [FOCAL_SPREAD**-2, LENS_SPREAD**-2])
+        )
+        # Squared distances from the middle, in expected focal lengths.
+        self.far = (seen.xy**2).sum(axis=1) / focal_prior**2
+        self.far_anchor = ((seen.anchor_xy**2).sum(axis=1) / focal_prior**2)[seen.track]
         rows = np.arange(k)
         ones = np.ones(k)
         self.by_camera = sparse.csr_array((ones, (seen.frame, rows)), shape=(n, k))
@@ -225,8 +253,11 @@ class _Problem:
         """
         seen, i, j, a = self.seen, self.seen.frame, self.seen.track, self.anchor
         k = len(i)
-        focal_i = np.exp(state.log_focal + state.zooms[i])[:, None]
-        focal_a = np.exp(state.log_focal + state.zooms[a])[:, None]
+        # The lens acts like a focal length that changes towards the edge.
+        bent = 1.0 + state.lens * self.far
+        bent_anchor = 1.0 + state.lens * self.far_anchor
+        focal_i = (np.exp(state.log_focal + state.zooms[i]) * bent)[:, None]
+        focal_a = (np.exp(state.log_focal + state.zooms[a]) * bent_anchor)[:, None]
         at = seen.anchor_xy[j] / focal_a
         back = np.swapaxes(state.rotations, 1, 2)[i]
         turn = back @ state.rotations[a]
@@ -254,13 +285,17 @@ class _Problem:
         anchor[:, :, 2] = at[:, :1] * by_ray[:, :, 1] - at[:, 1:] * by_ray[:, :, 0]
         camera[:, :, 3:6], anchor[:, :, 3:6] = -by_center, by_center
         camera[:, :, 6], anchor[:, :, 6] = uv / self.noise, by_anchor_focal
+        shared = np.empty((k, 2, 2))
+        shared[:, :, 0] = camera[:, :, 6] + by_anchor_focal
+        shared[:, :, 1] = camera[:, :, 6] * (self.far / bent)[:, None]
+        shared[:, :, 1] += by_anchor_focal * (self.far_anchor / bent_anchor)[:, None]
         return _Linear(
             state=state,
             residual=(seen.xy - uv) / self.noise,
             camera=camera,
             anchor=anchor,
             depth=gain[:, 0] * (base[:, :2] - view * base[:, 2:]),
-            focal=camera[:, :, 6] + by_anchor_focal,
+            shared=shared,
             offset=self.offset(state),
         )
 
@@ -268,7 +303,7 @@ class _Problem:
         # Turns alone have no prior.
         turns = log(state.rotations) if self.translate else np.zeros((self.seen.frames, 3))
         frames = np.concatenate([turns, state.centers, state.zooms[:, None]], axis=1)
-        return np.append(frames.ravel(), state.log_focal - self.log_prior)
+        return np.append(frames.ravel(), [state.log_focal - self.log_prior, state.lens])
 
     def energy(self, here: _Linear, kernel: float) -> float:
         square = (here.residual**2).sum(axis=1)
@@ -285,11 +320,11 @@ class _Problem:
         n, t = seen.frames, len(seen.anchor)
         size = 7 * n
         weight = (kernel**2 / ((r**2).sum(axis=1) + kernel**2)) ** 2
-        # Next to each derivative stand those by the shared focal length, and the residuals.
-        others = np.stack([here.focal, r], axis=2)
+        # Next to each derivative stand those by what is shared, and the residuals.
+        others = np.concatenate([here.shared, r[:, :, None]], axis=2)
         heavy_camera = np.swapaxes(weight[:, None, None] * here.camera, 1, 2)
         heavy_anchor = np.swapaxes(weight[:, None, None] * here.anchor, 1, 2)
-        heavy_focal = weight[:, None] * here.focal
+        heavy_shared = np.swapaxes(weight[:, None, None] * here.shared, 1, 2)
         own_camera = heavy_camera @ np.concatenate([here.camera, others], axis=2)
         own_anchor = heavy_anchor @ np.concatenate([here.anchor, others], axis=2)
         own = _sum(self.by_camera, own_camera) + _sum(self.by_anchor, own_anchor)
@@ -298,12 +333,14 @@ class _Problem:
         blocks = blocks + blocks.transpose(1, 0, 3, 2)
         diagonal = np.arange(n)
         blocks[diagonal, diagonal] += own[:, :, :7]
-        matrix = np.zeros((size + 1, size + 1))
+        matrix = np.zeros((size + 2, size + 2))
         matrix[:size, :size] = blocks.transpose(0, 2, 1, 3).reshape(size, size)
-        matrix[:size, size] = matrix[size, :size] = own[:, :, 7].ravel()
-        matrix[size, size] = (heavy_focal * here.focal).sum()
-        matrix[np.diag_indices(size + 1)] += self.precision
-        right = np.append(own[:, :, 8].ravel(), (heavy_focal * r).sum())
+        matrix[:size, size:] = own[:, :, 7:9].reshape(size, 2)
+        matrix[size:, :size] = matrix[:size, size:].T
+        tail = (heavy_shared @ others).sum(axis=0)
+        matrix[size:, size:] = tail[:, :2]
+        matrix[np.diag_indices(size + 2)] += self.precision
+        right = np.append(own[:, :, 9].ravel(), tail[:, 2])
         right -= self.precision * here.offset
         matrix, right = matrix[np.ix_(self.free, self.free)], right[self.free]
 
@@ -315,21 +352,21 @@ class _Problem:
                 self.by_track,
                 np.concatenate([with_others, (heavy_anchor @ by_depth)[:, :, 0]], axis=1),
             )
-            own_depth, with_focal, pull = sums[:, 0], sums[:, 1], sums[:, 2]
+            own_depth, with_shared, pull = sums[:, 0], sums[:, 1:3], sums[:, 3]
             own_depth = own_depth + DEPTH_SPREAD**-2
             pull = pull - (state.depth - seen.inverse_depth) / DEPTH_SPREAD**2
             shared = np.zeros((n, t, 7))
             shared[seen.frame, seen.track] = (heavy_camera @ by_depth)[:, :, 0]
-            shared[seen.anchor, np.arange(t)] += sums[:, 3:]
+            shared[seen.anchor, np.arange(t)] += sums[:, 4:]
             shared_rows = shared.transpose(0, 2, 1).reshape(size, t)
-            coupling = np.concatenate([shared_rows, with_focal[None]])[self.free]
+            coupling = np.concatenate([shared_rows, with_shared.T])[self.free]
             matrix = matrix - (coupling / own_depth) @ coupling.T
             right = right - coupling @ (pull / own_depth)
         along = np.diag_indices(len(matrix))
         matrix[along] += _LEAST_INFORMATION
         damped = matrix.copy()
         damped[along] *= 1.0 + damping
-        change = np.zeros(size + 1)
+        change = np.zeros(size + 2)
         change[self.free] = np.linalg.solve(damped, right)
         depth = state.depth
         if self.translate:
@@ -338,15 +375,17 @@ class _Problem:
         return self._moved(state, change, depth), matrix
 
     def _moved(self, state: _State, change: FloatArray, depth: FloatArray) -> _State:
-        turn, travel, swell = _LARGEST_STEP
-        frames = change[:-1].reshape(-1, 7)
+        turn, travel, swell, bend = _LARGEST_STEP
+        frames = change[:-2].reshape(-1, 7)
         low, high = np.log(FOCAL_RANGE) + self.log_prior
-        focal = state.log_focal + float(np.clip(change[-1], -swell, swell))
+        focal = state.log_focal + float(np.clip(change[-2], -swell, swell))
+        lens = state.lens + float(np.clip(change[-1], -bend, bend))
         return _State(
             rotations=state.rotations @ exp(np.clip(frames[:, :3], -turn, turn)),
             centers=state.centers + np.clip(frames[:, 3:6], -travel, travel),
             zooms=state.zooms + np.clip(frames[:, 6], -swell, swell),
             log_focal=float(np.clip(focal, low, high)),
+            lens=float(np.clip(lens, *LENS_RANGE)),
             depth=depth,
         )
 
@@ -355,7 +394,7 @@ class _Problem:
         variance = np.zeros(len(self.free))
         if matrix.size:
             variance[self.free] = np.diag(np.linalg.inv(matrix))
-        spread = np.sqrt(np.maximum(variance[:-1], 0.0) * INFLATION)
+        spread = np.sqrt(np.maximum(variance[:-2], 0.0) * INFLATION)
         return np.asarray(spread.reshape(-1, 7))
 
 

@@ -53,6 +53,10 @@ SCOUT_FRAMES, SCOUT_TRACKS = 8, 100
 # What counts as explained: this many times the median residual of the best model, so that a sharp
 # picture shows a parallax that a noisy one hides; and its bounds in pixels.
 _SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
+# A wide lens bends a turn's picture as parallax would. It is believed when it is as strong as an
+# action camera's and a turn through it explains this share of what the best model does. Rendered
+# ones have -0.5 and less, and 0.74 and more; travel looks like -0.45, or like 0.6 at most.
+WIDE_LENS, LENS_EXPLAINS = -0.4, 0.67
 # Standing still explains this much of a picture in which nothing but subjects moves.
 _SURELY_STILL = 0.6
 
@@ -110,7 +114,17 @@ def climb(
         ALL: solve(_spread(everything, kept, zoomed, seen), SETTLING, translate=True, zoom=True),
     }
     explained = _explained(solutions, unit)
-    return Climb(solutions, explained, weigh(explained), len(seen.xy))
+    beliefs = weigh(explained)
+    if beliefs[TRANSLATION] + beliefs[ALL] > 0.5:
+        bent = solve(_without_zoom(start), COARSE, translate=False, zoom=False, bend=True)
+        share = _explained(solutions | {ROTATION: bent}, unit)
+        if bent.lens < WIDE_LENS and share[ROTATION] > LENS_EXPLAINS * max(share.values()):
+            zoomed = replace(bent, zooms=start.zooms)
+            zoomed = solve(zoomed, COARSE, translate=False, zoom=True, bend=True)
+            solutions |= {ROTATION: bent, ZOOM: zoomed}
+            explained = _explained(solutions, unit)
+            beliefs = weigh(explained)
+    return Climb(solutions, explained, beliefs, len(seen.xy))
 
 
 def _scout(solve: "_Solver", turned: Solution, zoomed: Solution) -> tuple[Solution, Solution]:
@@ -134,7 +148,13 @@ class _Solver:
         self._seen, self._unit = seen, unit
 
     def __call__(
-        self, path: Solution, scales: FloatArray, *, translate: bool, zoom: bool
+        self,
+        path: Solution,
+        scales: FloatArray,
+        *,
+        translate: bool,
+        zoom: bool,
+        bend: bool = False,
     ) -> Solution:
         return adjust(
             self._seen,
@@ -144,6 +164,7 @@ class _Solver:
             focal_prior=self.focal,
             noise=NOISE * self._unit,
             scales=scales * self._unit,
+            bend=bend,
         )
 
 

@@ -17,6 +17,7 @@ def observe(
     inverse_depths: tuple[float, float] = (0.3, 1.7),
     noise: float = 0.0,
     outliers: float = 0.0,
+    lens: float = 0.0,
 ) -> tuple[Observations, np.ndarray]:
     """Tracks of ``path`` and their true inverse depths, of mean 1 by default.
 
@@ -27,6 +28,7 @@ def observe(
         inverse_depths: Between which they are; one value twice for a flat scene.
         noise: Standard deviation in pixels of where they are seen.
         outliers: Share of the observations that are anywhere in the picture instead.
+        lens: Bending of the lens at the distance of one focal length from the middle.
     """
     rng = np.random.default_rng(seed)
     half = np.array(path.size) / 2.0
@@ -43,7 +45,9 @@ def observe(
     visible = (np.abs(seen) < half).all(axis=2) & (local[..., 2] > 0.05)
     visible[anchor, np.arange(tracks)] = False
     frame, track = np.nonzero(visible)
-    xy = seen[frame, track] + rng.normal(0.0, noise, (len(frame), 2))
+    xy = bent(seen[frame, track], lens / path.focals[0] ** 2) + rng.normal(
+        0.0, noise, (len(frame), 2)
+    )
     lost = rng.uniform(size=len(frame)) < outliers
     xy[lost] = rng.uniform(-1.0, 1.0, (int(lost.sum()), 2)) * half
     seen_by_camera = Observations(
@@ -51,11 +55,20 @@ def observe(
         track=track,
         xy=xy,
         anchor=anchor,
-        anchor_xy=anchor_xy,
+        anchor_xy=bent(anchor_xy, lens / path.focals[0] ** 2),
         inverse_depth=np.ones(tracks),
         frames=len(path),
     )
     return seen_by_camera, depth
+
+
+def bent(xy: np.ndarray, strength: float) -> np.ndarray:
+    """Where a lens shows what a pinhole would show at ``xy``: r = (1 + strength r^2) r_pinhole."""
+    if not strength:
+        return xy
+    radius = np.linalg.norm(xy, axis=1, keepdims=True)
+    steep = 2.0 * strength * radius
+    return xy * (1.0 - np.sqrt(1.0 - 2.0 * steep * radius)) / (steep * radius)
 
 
 @pytest.fixture(scope="session")

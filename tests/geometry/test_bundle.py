@@ -65,9 +65,10 @@ def linearized(scene):
         rng.normal(0.0, 0.1, (n, 3)),
         rng.normal(0.0, 0.1, n),
         float(np.log(400.0)),
+        -0.3,
         rng.uniform(0.3, 1.7, t),
     )
-    problem = _Problem(seen, True, True, FOCAL, 0.5)
+    problem = _Problem(seen, True, True, True, FOCAL, 0.5)
     return problem, state, problem.linearize(state)
 
 
@@ -105,7 +106,7 @@ def test_derivatives_by_the_cameras_are_those_of_the_projection(linearized, axis
         np.testing.assert_allclose(observing + anchoring, expected, atol=2e-3, rtol=1e-5)
 
 
-def test_derivatives_by_depth_and_focal_length_are_those_of_the_projection(linearized):
+def test_derivatives_by_depth_and_what_all_frames_share_are_those_of_the_projection(linearized):
     problem, state, here = linearized
     for track in (0, 7, 20):
         nudge = STEP * (np.arange(len(state.depth)) == track)
@@ -117,20 +118,22 @@ def test_derivatives_by_depth_and_focal_length_are_those_of_the_projection(linea
         mine = (problem.seen.track == track)[:, None] * here.depth
         assert np.abs(expected).max() > 1.0
         np.testing.assert_allclose(mine, expected, atol=2e-3, rtol=1e-5)
-    expected = numeric(
-        problem,
-        replace(state, log_focal=state.log_focal + STEP),
-        replace(state, log_focal=state.log_focal - STEP),
-    )
-    np.testing.assert_allclose(here.focal, expected, atol=2e-3, rtol=1e-5)
+    for column, name in enumerate(("log_focal", "lens")):
+        plus, minus = (
+            replace(state, **{name: getattr(state, name) + step}) for step in (STEP, -STEP)
+        )
+        expected = numeric(problem, plus, minus)
+        assert np.abs(expected).max() > 1.0
+        np.testing.assert_allclose(here.shared[:, :, column], expected, atol=2e-3, rtol=1e-5)
 
 
-def test_the_true_path_leaves_no_residual(scene):
+@pytest.mark.parametrize("lens", [-0.6, 0.0, 0.2])
+def test_the_true_path_leaves_no_residual(scene, lens):
     path = path_of(Move("arc_cw", 15.0), Move("zoom_in", 0.2), Move("roll_cw", 8.0))
-    seen, depth = scene(path)
+    seen, depth = scene(path, lens=lens)
     zooms = np.log(path.focals / path.focals[0])
-    state = _State(path.rotations, path.centers, zooms, float(np.log(FOCAL)), depth)
-    here = _Problem(seen, True, True, FOCAL, 0.5).linearize(state)
+    state = _State(path.rotations, path.centers, zooms, float(np.log(FOCAL)), lens, depth)
+    here = _Problem(seen, True, True, True, FOCAL, 0.5).linearize(state)
     np.testing.assert_allclose(here.residual, 0.0, atol=1e-9)
 
 
@@ -150,6 +153,18 @@ def test_a_wide_pan_tells_the_focal_length(scene):
     path = path_of(Move("pan_left", 25.0), focal=600.0)
     found = solve(scene(path, tracks=200, noise=0.1)[0], translate=False)
     assert found.focal == pytest.approx(600.0, rel=0.05)
+
+
+def test_a_wide_pan_tells_the_lens(scene):
+    path = path_of(Move("pan_left", 25.0))
+    seen, _ = scene(path, tracks=200, noise=0.1, lens=-0.7)
+    start = standing_still(seen, FOCAL)
+    kind = {"translate": False, "zoom": False, "focal_prior": FOCAL, "noise": 0.5}
+    straight = adjust(seen, start, scales=SCALES, **kind)
+    free = adjust(seen, start, scales=SCALES, bend=True, **kind)
+    assert straight.lens == 0.0
+    assert free.lens == pytest.approx(-0.7, abs=0.05)
+    assert turn_error_deg(free, path) < 0.3 < turn_error_deg(straight, path)
 
 
 @pytest.mark.parametrize("name", ["zoom_in", "zoom_out"])

@@ -69,6 +69,22 @@ def test_in_a_scene_with_depth_the_right_model_is_believed(climbed, move, model,
     np.testing.assert_allclose(found.centers, path.centers, atol=0.08)
 
 
+@pytest.mark.parametrize("move", [Move("pan_right", 14.0), Move("tilt_down", 12.0)])
+def test_a_turn_through_a_wide_lens_is_no_travel(climbed, move):
+    path, answer = climbed(move, lens=-0.9, tracks=200)
+    assert believed(answer) == ROTATION
+    found = answer.solutions[ROTATION]
+    miss = log(np.swapaxes(path.rotations, 1, 2) @ found.rotations)
+    assert np.degrees(np.linalg.norm(miss, axis=1)).max() < 1.5
+
+
+@pytest.mark.parametrize("move", [Move("truck_right", 0.25), Move("dolly_in", 0.3)])
+def test_travel_is_no_turn_through_a_wide_lens(climbed, move):
+    _, answer = climbed(move)
+    assert believed(answer) == TRANSLATION
+    assert answer.solutions[ROTATION].lens == 0.0
+
+
 def test_a_dolly_zoom_is_travel_against_zoom(climbed):
     """Which is which, small motion hardly tells: the depths turned inside out look the same."""
     _, answer = climbed(Move("dolly_zoom_out", 0.3))
