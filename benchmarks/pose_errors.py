@@ -17,7 +17,7 @@ from dollygrip.geometry.rotations import log
 from dollygrip.geometry.trajectory import Trajectory
 
 COLUMNS = ("turn x", "turn y", "turn z", "travel x", "travel y", "travel z", "log focal")
-"""Those of ``Trajectory.sigmas``: tilt, pan, roll; the axes of the first camera; zoom."""
+"""Those of ``Trajectory.sigmas``: tilt, pan, roll; along the camera's own axes; zoom."""
 
 # A factor beyond these is no matter of which depth is typical: the length is wrong.
 UNIT_RANGE = (1.0 / 3.0, 3.0)
@@ -74,7 +74,7 @@ def pose_errors(truth: Trajectory, found: Trajectory) -> PoseErrors:
     Args:
         truth: Exact, all frames of the clip, scene depth known.
         found: The estimate; may leave frames out. Its ``sigmas`` are taken against its first
-            frame, those of the centre along the axes of the first camera.
+            frame.
 
     Returns:
         The errors.
@@ -88,9 +88,8 @@ def pose_errors(truth: Trajectory, found: Trajectory) -> PoseErrors:
     true, seen = _Path.of(truth, of_truth), _Path.of(found, of_found)
     unit = _unit(true.centers, seen.centers)
     turn = log(np.swapaxes(true.rotations, 1, 2) @ seen.rotations)
-    apart = np.concatenate(
-        [turn, seen.centers - unit * true.centers, (seen.zooms - true.zooms)[:, None]], axis=1
-    )
+    off = np.einsum("nji,nj->ni", seen.rotations, seen.centers - unit * true.centers)
+    apart = np.concatenate([turn, off, (seen.zooms - true.zooms)[:, None]], axis=1)
     net = true.centers[-1:]
     travels = bool(np.linalg.norm(net) > VISIBLE[1])
     return PoseErrors(

@@ -65,8 +65,8 @@ class Solution:
         residual: (K,) pixels.
         energy: What was minimised: robust residuals and priors; comparable between solutions of
             one model.
-        sigmas: (N, 7) one standard deviation of rotation (camera axes, radians), centre (world
-            axes) and log focal, against the first frame.
+        sigmas: (N, 7) one standard deviation of rotation (radians), centre, both in the camera's
+            own axes, and log focal, against the first frame.
         lens: Bending of the lens: what is seen an expected focal length from the middle of the
             picture, a pinhole would show ``1 / (1 + lens)`` times as far out.
     """
@@ -165,7 +165,7 @@ def adjust(
         inverse_depth=state.depth,
         residual=np.sqrt((here.residual**2).sum(axis=1)) * noise,
         energy=problem.energy(here, float(scales[-1]) / noise),
-        sigmas=problem.sigmas(covariance),
+        sigmas=problem.sigmas(covariance, state.rotations),
         lens=state.lens,
     )
 
@@ -389,13 +389,18 @@ class _Problem:
             depth=depth,
         )
 
-    def sigmas(self, matrix: FloatArray) -> FloatArray:
+    def sigmas(self, matrix: FloatArray, rotations: FloatArray) -> FloatArray:
         """(N, 7) standard deviations out of the last normal matrix."""
-        variance = np.zeros(len(self.free))
-        if matrix.size:
-            variance[self.free] = np.diag(np.linalg.inv(matrix))
-        spread = np.sqrt(np.maximum(variance[:-2], 0.0) * INFLATION)
-        return np.asarray(spread.reshape(-1, 7))
+        n = self.seen.frames
+        if not matrix.size:
+            return np.zeros((n, 7))
+        covariance = np.zeros((len(self.free), len(self.free)))
+        covariance[np.ix_(self.free, self.free)] = np.linalg.inv(matrix)
+        own = covariance[:-2, :-2].reshape(n, 7, n, 7)[np.arange(n), :, np.arange(n)]
+        back = np.swapaxes(rotations, 1, 2)
+        own[:, 3:6, 3:6] = back @ own[:, 3:6, 3:6] @ rotations
+        variance = np.diagonal(own, axis1=1, axis2=2)
+        return np.sqrt(np.maximum(variance, 0.0) * INFLATION)
 
 
 def _sum(groups: sparse.csr_array, values: FloatArray) -> FloatArray:
