@@ -41,9 +41,9 @@ class ThresholdSettings:
     """When a move is named. Amounts are fractions of the picture's long side.
 
     Attributes:
-        shift: Pan, tilt, truck, pedestal: least amount that is named. 0.035 is a pan of 2 degrees.
-        swell: Roll, dolly, zoom, to which people are more sensitive: 0.014 is a roll of 3.2
-            degrees or a growth by 6 percent.
+        shift: Pan, tilt, truck, pedestal: least amount that is named. 0.03 is a pan of 1.7 degrees.
+        swell: Roll, dolly, zoom, to which people are more sensitive: 0.0125 is a roll of 2.9
+            degrees or a growth by 5 percent.
         travel_share: A translation below this share of the largest one (in scene depths) is a
             slant of it: 0.3 is a heading 17 degrees off.
         turn_share: A turn or zoom below this share of the clip's main move (both as multiples of
@@ -68,8 +68,8 @@ class ThresholdSettings:
         segments: How rates become stretches of time.
     """
 
-    shift: float = 0.035
-    swell: float = 0.014
+    shift: float = 0.03
+    swell: float = 0.0125
     travel_share: float = 0.3
     turn_share: float = 0.3
     turn_cap: float = 10.0

@@ -42,6 +42,10 @@ MOVING = MODELS[1:]
 PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.36, ALL: 0.45}
 SHARPNESS = 0.05
 
+# A zoom looks like a dolly in a scene that is flat or far all over. Some scenes are: this share,
+# just enough to call a zoom without parallax ambiguous.
+FLAT = 0.22
+
 # Pixels of a picture 480 wide: noise of a tracked point, coarsest and finest kernel of the search.
 NOISE, COARSEST, FINEST = 0.5, 30.0, 1.5
 COARSE = np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
@@ -206,7 +210,13 @@ def weigh(explained: Mapping[str, float]) -> dict[str, float]:
     score = np.array([(explained[m] / best - PRICES[m]) / SHARPNESS for m in MOVING])
     belief = np.exp(score - score.max())
     belief /= belief.sum()
-    return dict(zip(MOVING, belief.tolist(), strict=True))
+    beliefs: dict[str, float] = dict(zip(MOVING, belief.tolist(), strict=True))
+    if explained[TRANSLATION] > 0.95 * explained[ZOOM]:
+        least = FLAT * (beliefs[ZOOM] + beliefs[TRANSLATION])
+        missing = max(least - beliefs[TRANSLATION], 0.0)
+        beliefs[TRANSLATION] += missing
+        beliefs[ZOOM] -= missing
+    return beliefs
 
 
 def _explained(solutions: Mapping[str, Solution], unit: float) -> dict[str, float]:
