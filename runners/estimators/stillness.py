@@ -52,17 +52,20 @@ def still_cells(before: FloatImage, after: FloatImage) -> tuple[BoolArray, BoolA
     columns, rows = GRID
     height, width = before.shape
 
+    def average(values: FloatImage) -> FloatImage:
+        shrunk = cv2.resize(values, GRID, interpolation=cv2.INTER_AREA)
+        return np.asarray(shrunk, np.float32)
+
     def total(values: FloatImage) -> FloatArray:
-        blocks = values.reshape(rows, height // rows, columns, width // columns)
-        return np.asarray(blocks.sum(axis=(1, 3), dtype=np.float64)).ravel()
+        return np.asarray(pixels * average(values).ravel(), np.float64)
 
     pixels = (height // rows) * (width // columns)
     mean = 0.5 * (before + after)
     gx = cv2.Sobel(mean, cv2.CV_32F, 1, 0, scale=0.125)
     gy = cv2.Sobel(mean, cv2.CV_32F, 0, 1, scale=0.125)
     change = before - after
-    brighter = (total(change) / pixels).reshape(rows, columns).astype(np.float32)
-    change = change - np.kron(brighter, np.ones((height // rows, width // columns), np.float32))
+    brighter = cv2.resize(average(change), (width, height), interpolation=cv2.INTER_NEAREST)
+    change = change - np.asarray(brighter, np.float32)
     xx, xy, yy = total(gx * gx), total(gx * gy), total(gy * gy)
     bx, by = total(gx * change), total(gy * change)
     weaker = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy**2)

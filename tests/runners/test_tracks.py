@@ -249,20 +249,32 @@ def test_an_overlay_of_a_later_piece_is_left_out_too():
         assert np.ptp(last.xy[last.track == number], axis=0).max() > 1.0
 
 
-def test_each_second_is_compared_with_the_one_before():
+def test_pictures_are_compared_with_those_of_the_second_before():
     tracks = track_points(frames([picture(homography())] * 40, rate=12.0))
     times = tracks.times[tracks.still_frames]
     gaps = times[:, 1] - times[:, 0]
-    assert len(gaps) > 5
-    assert (gaps >= tracking.STILL_SECONDS - 1e-9).all()
+    assert len(gaps) > 8
+    assert gaps.min() >= tracking.STILL_LEAST
     assert (gaps < tracking.STILL_SECONDS + 0.1).all()
+    assert (gaps[times[:, 1] > tracking.STILL_SECONDS] >= tracking.STILL_SECONDS - 1e-9).all()
+    assert np.diff(times[:, 1]).max() < tracking.STILL_EVERY + 0.1
     assert tracks.still.all()
     assert tracks.textured.all()
 
 
-def test_a_shot_under_a_second_is_compared_from_end_to_end():
-    tracks = track_points(frames([picture(matrix) for matrix in along("right", 5)]))
-    np.testing.assert_array_equal(tracks.still_frames, [[0, 4]])
+def test_shading_that_stands_still_for_half_of_the_time_is_still():
+    """What a subject covers in the end, or uncovers, does not move while it is seen."""
+    images = [picture(homography())] * 8 + [picture(homography(), texture(99))] * 8
+    tracks = track_points(frames(images, rate=12.0))
+    across = (tracks.still_frames < 8).any(axis=1) & (tracks.still_frames >= 8).any(axis=1)
+    assert across.any()
+    assert tracks.still[across].mean() > 0.9
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_a_moment_is_compared_from_end_to_end(count):
+    tracks = track_points(frames([picture(matrix) for matrix in along("right", count)]))
+    np.testing.assert_array_equal(tracks.still_frames, [[0, count - 1]])
     assert not tracks.still.any()
 
 
