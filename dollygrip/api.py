@@ -33,7 +33,7 @@ from dollygrip.runners.video import find_clips
 if TYPE_CHECKING:
     import pandas as pd
 
-_VERSIONS = ("dollygrip", "numpy", "scipy", "opencv-python-headless", "av")
+_VERSIONS = ("dollygrip", "numpy", "opencv-python-headless", "av")
 
 AnyPath = str | os.PathLike[str]
 Settings = Mapping[str, Any] | AnyPath | None

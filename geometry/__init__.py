@@ -1,1 +1,1 @@
-"""Camera geometry: numpy and scipy only, no files, images or models."""
+"""Camera geometry: numpy only, no files, images or models."""

@@ -33,3 +33,29 @@ def read_only(name: str, values: npt.ArrayLike, shape: tuple[int, ...], dtype: A
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     array.setflags(write=False)
     return array
+
+
+class Groups:
+    """Rows of an array that belong together, to be summed again and again."""
+
+    def __init__(self, keys: IntArray, count: int) -> None:
+        """Sort once.
+
+        Args:
+            keys: (K,) group of each row, 0 to ``count`` - 1.
+            count: Number of groups; those without rows sum to zero.
+        """
+        self._count = count
+        self._order = np.argsort(keys, kind="stable")
+        ordered = keys[self._order]
+        first = np.ones(len(keys), dtype=np.bool_)
+        first[1:] = ordered[1:] != ordered[:-1]
+        self._starts = np.flatnonzero(first)
+        self._present = ordered[self._starts]
+
+    def sum(self, values: FloatArray) -> FloatArray:
+        """Sum the rows of ``values`` (K, ...) to (count, ...)."""
+        sums = np.zeros((self._count, *values.shape[1:]))
+        if len(self._starts):
+            sums[self._present] = np.add.reduceat(values[self._order], self._starts, axis=0)
+        return sums

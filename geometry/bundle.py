@@ -10,13 +10,11 @@ et al., IEEE RA-L 2020); the depths are removed by the Schur complement.
 Unit of length: the scene's typical depth, because inverse depths are expected to be about 1.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, Groups, IntArray
 from dollygrip.geometry.observations import Observations
 from dollygrip.geometry.rotations import exp, log
 
@@ -238,13 +236,10 @@ class _Problem:
         # Squared distances from the middle, in expected focal lengths.
         self.far = (seen.xy**2).sum(axis=1) / focal_prior**2
         self.far_anchor = ((seen.anchor_xy**2).sum(axis=1) / focal_prior**2)[seen.track]
-        rows = np.arange(k)
-        ones = np.ones(k)
-        self.by_camera = sparse.csr_array((ones, (seen.frame, rows)), shape=(n, k))
-        self.by_anchor = sparse.csr_array((ones, (self.anchor, rows)), shape=(n, k))
-        both = seen.frame * n + self.anchor
-        self.by_both = sparse.csr_array((ones, (both, rows)), shape=(n * n, k))
-        self.by_track = sparse.csr_array((ones, (seen.track, rows)), shape=(len(seen.anchor), k))
+        self.by_camera = Groups(seen.frame, n)
+        self.by_anchor = Groups(self.anchor, n)
+        self.by_both = Groups(seen.frame * n + self.anchor, n * n)
+        self.by_track = Groups(seen.track, len(seen.anchor))
 
     def linearize(self, state: _State) -> _Linear:
         """Project every track into the frames that see it, with all derivatives.
@@ -327,9 +322,9 @@ class _Problem:
         heavy_shared = np.swapaxes(weight[:, None, None] * here.shared, 1, 2)
         own_camera = heavy_camera @ np.concatenate([here.camera, others], axis=2)
         own_anchor = heavy_anchor @ np.concatenate([here.anchor, others], axis=2)
-        own = _sum(self.by_camera, own_camera) + _sum(self.by_anchor, own_anchor)
+        own = self.by_camera.sum(own_camera) + self.by_anchor.sum(own_anchor)
 
-        blocks = _sum(self.by_both, heavy_camera @ here.anchor).reshape(n, n, 7, 7)
+        blocks = self.by_both.sum(heavy_camera @ here.anchor).reshape(n, n, 7, 7)
         blocks = blocks + blocks.transpose(1, 0, 3, 2)
         diagonal = np.arange(n)
         blocks[diagonal, diagonal] += own[:, :, :7]
@@ -348,10 +343,8 @@ class _Problem:
             heavy_depth = weight[:, None] * here.depth
             by_depth = here.depth[:, :, None]
             with_others = (heavy_depth[:, None] @ np.concatenate([by_depth, others], axis=2))[:, 0]
-            sums = _sum(
-                self.by_track,
-                np.concatenate([with_others, (heavy_anchor @ by_depth)[:, :, 0]], axis=1),
-            )
+            through_anchor = (heavy_anchor @ by_depth)[:, :, 0]
+            sums = self.by_track.sum(np.concatenate([with_others, through_anchor], axis=1))
             own_depth, with_shared, pull = sums[:, 0], sums[:, 1:3], sums[:, 3]
             own_depth = own_depth + DEPTH_SPREAD**-2
             pull = pull - (state.depth - seen.inverse_depth) / DEPTH_SPREAD**2
@@ -401,9 +394,3 @@ class _Problem:
         own[:, 3:6, 3:6] = back @ own[:, 3:6, 3:6] @ rotations
         variance = np.diagonal(own, axis1=1, axis2=2)
         return np.sqrt(np.maximum(variance, 0.0) * INFLATION)
-
-
-def _sum(groups: sparse.csr_array, values: FloatArray) -> FloatArray:
-    """Sum the rows of ``values`` (K, ...) over the groups."""
-    flat = groups @ values.reshape(len(values), math.prod(values.shape[1:]))
-    return np.asarray(flat).reshape(groups.shape[0], *values.shape[1:])

@@ -6,7 +6,6 @@ clockwise for its operator, so the picture turns counter-clockwise).
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from dollygrip.geometry.arrays import FloatArray
 
@@ -30,19 +29,48 @@ def rotation_from_pan_tilt_roll(angles_deg: FloatArray) -> FloatArray:
 
 
 def exp(rotvec: FloatArray) -> FloatArray:
-    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) in radians."""
+    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) in radians; Rodrigues' formula."""
     vectors = np.asarray(rotvec, dtype=np.float64)
-    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
-    return np.asarray(matrices, dtype=np.float64).reshape(*vectors.shape[:-1], 3, 3)
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    across = np.zeros((*vectors.shape, 3))
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    across[..., 2, 1], across[..., 0, 2], across[..., 1, 0] = x, y, z
+    across[..., 1, 2], across[..., 2, 0], across[..., 0, 1] = -x, -y, -z
+    # sin(a) / a and (1 - cos(a)) / a^2, with their limits at no turn.
+    first, second = np.sinc(angle / np.pi), 0.5 * np.sinc(0.5 * angle / np.pi) ** 2
+    return np.asarray(np.eye(3) + first * across + second * (across @ across))
 
 
 def log(rotations: FloatArray) -> FloatArray:
-    """Rotation vectors (..., 3) in radians, shorter than pi, of matrices (..., 3, 3)."""
-    matrices = np.asarray(rotations, dtype=np.float64)
-    # What comes here is a product of rotations; making it orthonormal again costs five times more.
-    turned = Rotation.from_matrix(matrices.reshape(-1, 3, 3), assume_valid=True)
-    vectors = turned.as_rotvec()
-    return np.asarray(vectors, dtype=np.float64).reshape(*matrices.shape[:-2], 3)
+    """Rotation vectors (..., 3) in radians, not longer than pi, of matrices (..., 3, 3)."""
+    # By way of the quaternion (Shepperd, 1978), which loses no digits at any angle. scipy's
+    # Rotation would do, but takes longer to load than most clips to decode.
+    m = np.asarray(rotations, dtype=np.float64)
+    diagonal = np.diagonal(m, axis1=-2, axis2=-1)
+    trace = diagonal.sum(axis=-1, keepdims=True)
+    # Four times each product of two of the quaternion's numbers (x, y, z, w).
+    products = np.empty((*m.shape[:-2], 4, 4))
+    products[..., :3, :3] = m + np.swapaxes(m, -1, -2)
+    axes = np.arange(3)
+    products[..., axes, axes] = 1.0 - trace + 2.0 * diagonal
+    skew = np.stack(
+        [
+            m[..., 2, 1] - m[..., 1, 2],
+            m[..., 0, 2] - m[..., 2, 0],
+            m[..., 1, 0] - m[..., 0, 1],
+        ],
+        axis=-1,
+    )
+    products[..., :3, 3] = products[..., 3, :3] = skew
+    products[..., 3, 3] = 1.0 + trace[..., 0]
+    # The row of the largest number is the quaternion times it.
+    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(axis=-1)
+    row = np.take_along_axis(products, largest[..., None, None], axis=-2)[..., 0, :]
+    row = np.where(row[..., 3:] < 0.0, -row, row)
+    sine = np.linalg.norm(row[..., :3], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, row[..., 3:])
+    per_sine = np.divide(angle, sine, out=np.zeros_like(angle), where=sine > 0.0)
+    return np.asarray(row[..., :3] * per_sine)
 
 
 def increments(rotations: FloatArray) -> FloatArray:

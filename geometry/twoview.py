@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.arrays import FloatArray, Groups, IntArray
 from dollygrip.geometry.rotations import exp
 
 # Standard deviation of a turn (radians) or log zoom between two frames: keeps pairs with few
@@ -65,14 +65,15 @@ def fit_steps(
         axis=1,
     )
     prior = np.eye(4) / STEP_SPREAD**2
+    groups = Groups(pair, pairs)
     for scale in scales:
         residual = after - turn_points(before, steps[pair], focal)
         weight = (scale**2 / ((residual**2).sum(axis=1) + scale**2)) ** 2
         heavy = weight[:, None, None] * jacobian
         information = np.swapaxes(heavy, 1, 2) @ jacobian
-        normal = _sum_by(pair, information.reshape(-1, 16), pairs).reshape(pairs, 4, 4) + prior
+        normal = groups.sum(information) + prior
         gradient = np.einsum("kda,kd->ka", heavy, residual)
-        right = _sum_by(pair, gradient, pairs) - steps @ prior
+        right = groups.sum(gradient) - steps @ prior
         steps = steps + np.linalg.solve(normal, right[:, :, None])[:, :, 0]
     return steps
 
@@ -90,9 +91,3 @@ def accumulate(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
     for turn in exp(steps[:, :3]):
         rotations.append(rotations[-1] @ turn)
     return np.stack(rotations), np.concatenate([[0.0], np.cumsum(steps[:, 3])])
-
-
-def _sum_by(key: IntArray, values: FloatArray, count: int) -> FloatArray:
-    """(count, D) sums of the rows of ``values`` (K, D) that share a key."""
-    columns = [np.bincount(key, column, minlength=count) for column in values.T]
-    return np.stack(columns, axis=1)

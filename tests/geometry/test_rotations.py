@@ -22,6 +22,17 @@ def test_log_undoes_exp(vectors):
     np.testing.assert_allclose(log(exp(vectors)), vectors, atol=1e-9)
 
 
+@given(rotvecs, st.sampled_from([0.0, 1e-12, 1e-7, 1e-3, 0.1, np.pi - 1e-3, np.pi - 1e-9, np.pi]))
+def test_log_is_exact_at_any_angle(vectors, angle):
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    turns = angle * np.divide(
+        vectors, lengths, out=np.tile(np.eye(3)[0], (6, 1)), where=lengths > 0
+    )
+    found = log(exp(turns))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), angle, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(exp(found), exp(turns), atol=1e-12)
+
+
 @given(rotvecs)
 def test_exp_of_the_opposite_is_the_inverse(vectors):
     np.testing.assert_allclose(

@@ -61,7 +61,7 @@ def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip,
 
 _GREEDY = """
 import sys
-import cv2, numpy, scipy.linalg
+import cv2, numpy
 from dollygrip import label_folder
 
 if __name__ == "__main__":
