@@ -33,6 +33,9 @@ ROUND_TRIP = 0.7
 # cv2.cornerMinEigenVal scales it, a little above the noise of a sensor.
 CORNER_FLOOR = 2e-5
 BORDER = 3
+# New corners are looked for in every second picture, and where less than this share of the points
+# is left.
+FEW_LEFT = 0.6
 
 # Stillness compares pictures at most and at least so many seconds apart, so often. In the longest
 # time the slowest move that a viewer sees goes 4 px of a 480 px picture, in the shortest 1.6 px;
@@ -51,7 +54,7 @@ class Tracks:
         frame: (K,) frame number of each observation, increasing.
         track: (K,) track number of each observation.
         xy: (K, 2) pixels from the picture's centre, x right, y down.
-        texture: (F,) share of grid cells that hold a corner.
+        texture: (F,) share of grid cells that held a corner when they were last looked through.
         brightness: (F,) mean grey level.
         still_frames: (C, 2) frame numbers of the pictures compared, up to about a second apart.
         still: (C, cells) cells of ``stillness.GRID`` that did not move in between, or in one half
@@ -128,7 +131,7 @@ class _Sight:
         time: Seconds.
         ids: (P,) numbers of the tracks, in the shot.
         points: (P, 2) pixels from the top left.
-        texture: Share of grid cells that hold a corner.
+        texture: Share of grid cells that held a corner when they were last looked through.
         brightness: Mean grey level.
         compared: Which cells stand still since an earlier frame, where that was looked into.
     """
@@ -150,8 +153,8 @@ class _Follower:
         self._previous: GrayImage | None = None
         self._points = np.zeros((0, 2), np.float32)
         self._ids = np.zeros(0, np.intp)
-        self._issued = 0
-        self._count = 0
+        self._issued = self._count = self._full = 0
+        self._texture = 0.0
 
     def look(self, frame: Frame) -> _Sight:
         image, points, ids = frame.image, self._points, self._ids
@@ -159,11 +162,9 @@ class _Follower:
             points, kept = _follow(self._previous, image, points)
             ids = ids[kept]
         alone = _thin(points, (image.shape[1], image.shape[0]))
-        fresh, share = _new_corners(image, points[alone])
-        self._points = np.concatenate([points[alone], fresh])
-        born = np.arange(self._issued, self._issued + len(fresh))
-        self._ids = np.concatenate([ids[alone], born])
-        self._issued += len(fresh)
+        self._points, self._ids = points[alone], ids[alone]
+        if self._count % 2 == 0 or len(self._points) < FEW_LEFT * self._full:
+            self._replenish(image)
         self._previous = image
         self._count += 1
         return _Sight(
@@ -171,10 +172,18 @@ class _Follower:
             time=frame.time,
             ids=self._ids,
             points=self._points,
-            texture=share,
+            texture=self._texture,
             brightness=float(image.mean()),
             compared=self._stillness.add(self._count - 1, frame.time, image),
         )
+
+    def _replenish(self, image: GrayImage) -> None:
+        fresh, self._texture = _new_corners(image, self._points)
+        born = np.arange(self._issued, self._issued + len(fresh))
+        self._points = np.concatenate([self._points, fresh])
+        self._ids = np.concatenate([self._ids, born])
+        self._issued += len(fresh)
+        self._full = len(self._points)
 
     def finished(self, last: _Sight) -> _Sight:
         """The last picture, with what is only known when no other comes."""
