@@ -23,6 +23,7 @@ class Reason(StrEnum):
     DID_NOT_CONVERGE = "did_not_converge"
     NO_PARALLAX_SCALE = "no_parallax_scale"
     DYNAMIC_SCENE = "dynamic_scene"
+    UNCLEAR = "unclear"
     AMBIGUOUS_ZOOM_DOLLY = "ambiguous_zoom_dolly"
     AMBIGUOUS_PAN_TRUCK = "ambiguous_pan_truck"
     AMBIGUOUS_TILT_PEDESTAL = "ambiguous_tilt_pedestal"
@@ -76,6 +77,21 @@ def ambiguous_pairs(weighed: Weighed, comparable: float) -> tuple[tuple[str, str
         if min(only_first, only_second) >= comparable:
             found.append((first, second))
     return tuple(found)
+
+
+def unclear_doubt(scores: Mapping[str, float], moves: Sequence[str]) -> Failure:
+    """What to say when neither a move nor standing still can be named.
+
+    Args:
+        scores: The final scores.
+        moves: The moves of which the likeliest is told.
+    """
+    nearest = max(("static", *moves), key=lambda name: scores[name])
+    return Failure(
+        Reason.UNCLEAR,
+        "The pictures fit neither a clear move nor a camera that stands still; nearest is "
+        f"{nearest} ({scores[nearest]:.2f}).",
+    )
 
 
 def ambiguity_doubts(pairs: Sequence[tuple[str, str]]) -> tuple[Failure, ...]:

@@ -18,6 +18,7 @@ from dollygrip.classifiers.reliability import (
     ambiguity_doubts,
     ambiguous_pairs,
     trust,
+    unclear_doubt,
 )
 from dollygrip.classifiers.segments import (
     SegmentSettings,
@@ -148,6 +149,8 @@ class ThresholdClassifier:
         chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
         told = attributes(chosen, labels, segments, self.settings.thresholds)
         doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(readings[0]))
+        if not {*labels} - {"shaky"}:
+            doubts = (*doubts, unclear_doubt(scores, DIRECTIONS))
         return ShotLabels(
             start=start,
             end=end,

@@ -314,6 +314,16 @@ def test_a_small_rival_or_an_opposite_is_not_ambiguous(path, label):
     assert not label(path(pan=20.0, truck=0.4)).ambiguous
 
 
+def test_what_is_neither_a_move_nor_still_is_said_to_be_unclear(path, label):
+    faint = label(path(pan=1.3))
+    assert not faint.labels
+    assert [doubt.reason for doubt in faint.doubts] == [Reason.UNCLEAR]
+    assert "pan_right" in faint.doubts[0].message
+    for clear in (label(path()), label(path(pan=20.0))):
+        assert clear.labels
+        assert not clear.doubts
+
+
 def test_doubts_and_diagnostics_are_passed_on(path):
     doubt = Failure(Reason.DYNAMIC_SCENE, "Something large moves.")
     hypotheses = [Hypothesis("rotation", 1.0, path(pan=20.0))]
