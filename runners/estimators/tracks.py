@@ -33,7 +33,7 @@ ROUND_TRIP = 0.7
 # cv2.cornerMinEigenVal scales it, a little above the noise of a sensor.
 CORNER_FLOOR = 2e-5
 BORDER = 3
-# New corners are looked for in every second picture, and where less than this share of the points
+# New corners are looked for in every second picture, and where no more than this share of points
 # is left.
 FEW_LEFT = 0.6
 
@@ -163,7 +163,7 @@ class _Follower:
             ids = ids[kept]
         alone = _thin(points, (image.shape[1], image.shape[0]))
         self._points, self._ids = points[alone], ids[alone]
-        if self._count % 2 == 0 or len(self._points) < FEW_LEFT * self._full:
+        if self._count % 2 == 0 or len(self._points) <= FEW_LEFT * self._full:
             self._replenish(image)
         self._previous = image
         self._count += 1
