@@ -93,7 +93,7 @@ _FLOW, _PIECES, _TRACKS, _WINDOWS = (
 ABLATIONS = (
     Ablation(
         "no still-camera evidence",
-        (Swap(_PIECES, "still_share", _value(lambda *args: np.zeros(0))),),
+        (Swap(_PIECES, "still_share", _value(lambda *args: np.zeros((0, 2)))),),
     ),
     Ablation(
         "always the freest model",

@@ -150,7 +150,7 @@ def _diagnostics(pieces: Sequence[Account]) -> dict[str, Any]:
         "points": round(sum(piece.observations for piece in pieces) / frames, 1),
         "texture": round(_mean(pieces, [piece.texture for piece in pieces]), 3),
         "brightness": round(_mean(pieces, [piece.brightness for piece in pieces]), 1),
-        "still_share": round(float(np.median(stillness)), 3) if len(stillness) else None,
+        "still_share": round(float(np.median(stillness[:, 0])), 3) if len(stillness) else None,
         "explained": {
             model: round(_told(pieces, [piece.explained[model] for piece in pieces]), 3)
             for model in MODELS

@@ -39,7 +39,7 @@ class Account:
         paths: The path under each moving model, over all frames.
         explained: Share of the observations that each model explains; 0 where there are none.
         beliefs: Probability of each moving model, given that the camera moves.
-        stillness: (C,) shares of the picture that stand still; see ``still_share``.
+        stillness: (C, 2) shares of the picture that stand still; see ``still_share``.
         observations: How many positions of points there are.
         continued: How many of these continue a track.
         texture: Share of grid cells that hold a corner, mean of the frames.

@@ -15,14 +15,15 @@ STILL_CORNERS = 0.3
 # that is nearly all subject leaves a twentieth; a moving camera leaves next to nothing, ...
 STILL_SHARE, STILL_SHARPNESS = 0.045, 0.012
 # ... but for the far end of a wide view, which stays put while travel explains the rest: of what
-# the best model explains, standing still must explain this share, the less the more cells stand
-# still, and nothing from this share of cells on.
-STILL_EXPLAINED, STILL_EXPLAINED_SHARPNESS = 0.35, 0.03
+# the best model explains, standing still must explain this share, ...
+STILL_EXPLAINED, STILL_EXPLAINED_SHARPNESS = 0.4, 0.03
+# ... the less the more of the lower half stands still, where the ground is near and no horizon,
+# and nothing from this share of it on.
 STILL_ENOUGH = 0.3
+# A shot that stands still for most of its time may move in the rest; the lower half may be hidden.
+STILL_PERCENTILE, GROUND_PERCENTILE = 25, 40
 # From this share of still cells on, travel is not searched for.
 MUCH_STANDS = 0.14
-# A shot that stands still for most of its time may move in the rest.
-STILL_PERCENTILE = 25
 # A picture in which fewer cells could tell anything (black, or fading) tells nothing.
 _LEAST_TOLD = 0.05
 
@@ -37,12 +38,13 @@ def still_share(tracks: Tracks) -> FloatArray:
     is where subjects are, and what a zoom, a roll or a dolly moves least.
 
     Returns:
-        (C,) values 0 to 1.
+        (C, 2) shares of the whole picture and of its lower half, 0 to 1.
     """
     cells = tracks.still.shape[1]
     grid = np.array(GRID)
     across, down = ((np.arange(side) + 0.5) / side * 2.0 - 1.0 for side in GRID)
     weight = (across[None, :] ** 2 + down[:, None] ** 2).ravel()
+    lower = np.repeat(down > 0.0, len(across))
     at = np.floor((tracks.xy / np.array(tracks.size) + 0.5) * grid).astype(np.intp)
     at = np.clip(at, 0, grid - 1)
     cell = at[:, 1] * grid[0] + at[:, 0]
@@ -67,27 +69,29 @@ def still_share(tracks: Tracks) -> FloatArray:
         still = np.where(followed > 0, standing > STILL_CORNERS * followed, shaded)
         telling = weight * (textured | (corners > 0))
         if telling.sum() > _LEAST_TOLD * weight.sum():
-            shares.append(float(telling[still].sum() / telling.sum()))
-    return np.array(shares)
+            halves = [telling, telling * lower]
+            shares.append([half[still].sum() / max(half.sum(), 1e-9) for half in halves])
+    return np.array(shares).reshape(-1, 2)
 
 
 def much_stands(shares: FloatArray) -> bool:
     """Whether so much stands still all the time that no travel need be searched for."""
-    return bool(len(shares)) and float(shares.min()) > MUCH_STANDS
+    return bool(len(shares)) and float(shares[:, 0].min()) > MUCH_STANDS
 
 
 def still_probability(shares: FloatArray, explained: float) -> float:
     """Probability that the camera stood still.
 
     Args:
-        shares: (C,) of :func:`still_share` over the whole shot.
+        shares: (C, 2) of :func:`still_share` over the whole shot.
         explained: What standing still explains of the tracks, as a share of what the best of the
             moving models explains.
     """
     if not len(shares):
         return 0.0
-    level = float(np.percentile(shares, STILL_PERCENTILE))
-    needed = STILL_EXPLAINED * min(1.0, (STILL_ENOUGH - level) / (STILL_ENOUGH - MUCH_STANDS))
+    level = float(np.percentile(shares[:, 0], STILL_PERCENTILE))
+    ground = float(np.percentile(shares[:, 1], GROUND_PERCENTILE))
+    needed = STILL_EXPLAINED * min(1.0, (STILL_ENOUGH - ground) / (STILL_ENOUGH - STILL_SHARE))
     evidence = min(
         (level - STILL_SHARE) / STILL_SHARPNESS,
         (explained - needed) / STILL_EXPLAINED_SHARPNESS,
