@@ -22,9 +22,13 @@ def turn_points(xy: FloatArray, steps: FloatArray, focal: float) -> FloatArray:
     Returns:
         (K, 2) pixels from the centre, after.
     """
-    rays = np.concatenate([xy / focal, np.ones((len(xy), 1))], axis=1)
-    seen = np.einsum("kji,kj->ki", exp(steps[:, :3]), rays)
-    return np.asarray(focal * np.exp(steps[:, 3:]) * seen[:, :2] / seen[:, 2:])
+    return _turned(xy / focal, exp(steps[:, :3]), focal * np.exp(steps[:, 3]))
+
+
+def _turned(at: FloatArray, rotations: FloatArray, focals: FloatArray) -> FloatArray:
+    """Pixels (K, 2) of rays through (x, y, 1) after turns (K, 3, 3), at focal lengths (K,)."""
+    seen = np.einsum("kji,kj->ki", rotations[:, :2], at) + rotations[:, 2]
+    return np.asarray(focals[:, None] * seen[:, :2] / seen[:, 2:])
 
 
 def fit_steps(
@@ -56,25 +60,24 @@ def fit_steps(
     """
     steps = np.zeros((pairs, 4))
     # Derivative of the flow at no motion: good enough for every step, because residuals are exact.
-    x, y = (before / focal).T
-    jacobian = focal * np.stack(
-        [
-            np.stack([x * y, -(1.0 + x * x), y, x], axis=1),
-            np.stack([1.0 + y * y, -x * y, -x, y], axis=1),
-        ],
-        axis=1,
-    )
+    at = before / focal
+    x, y = at.T
+    across = focal * np.stack([x * y, -(1.0 + x * x), y, x])
+    down = focal * np.stack([1.0 + y * y, -x * y, -x, y])
     prior = np.eye(4) / STEP_SPREAD**2
     groups = Groups(pair, pairs)
+    row, column = np.triu_indices(4)
+    normal = np.empty((pairs, 4, 4))
     for scale in scales:
-        residual = after - turn_points(before, steps[pair], focal)
-        weight = (scale**2 / ((residual**2).sum(axis=1) + scale**2)) ** 2
-        heavy = weight[:, None, None] * jacobian
-        information = np.swapaxes(heavy, 1, 2) @ jacobian
-        normal = groups.sum(information) + prior
-        gradient = np.einsum("kda,kd->ka", heavy, residual)
-        right = groups.sum(gradient) - steps @ prior
-        steps = steps + np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+        seen = _turned(at, exp(steps[:, :3])[pair], (focal * np.exp(steps[:, 3]))[pair])
+        u, v = (after - seen).T
+        weight = (scale**2 / (u**2 + v**2 + scale**2)) ** 2
+        heavy_across, heavy_down = weight * across, weight * down
+        products = heavy_across[row] * across[column] + heavy_down[row] * down[column]
+        sums = groups.sum_columns(np.concatenate([products, heavy_across * u + heavy_down * v])).T
+        normal[:, row, column] = normal[:, column, row] = sums[:, : len(row)]
+        right = sums[:, len(row) :] - steps @ prior
+        steps = steps + np.linalg.solve(normal + prior, right[:, :, None])[:, :, 0]
     return steps
 
 

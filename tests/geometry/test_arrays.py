@@ -14,3 +14,5 @@ def test_groups_sum_what_belongs_together(keys, dimensions):
         expected[key] += row
     groups = Groups(np.array(keys, dtype=np.intp), 7)
     np.testing.assert_allclose(groups.sum(values), expected, atol=1e-12)
+    if dimensions == 1:
+        np.testing.assert_allclose(groups.sum_columns(values.T), expected.T, atol=1e-12)
