@@ -329,7 +329,8 @@ def panned(tmp_path_factory):
 def test_the_view_has_the_pictures_that_the_estimator_saw_at_their_times(panned):
     clip, labels, times, images = panned
     assert labels.labels == ("pan_right",)
-    seen = list(read_frames(clip, FrameRequest(960, 12.0, color=True)))
+    request = replace(FlowEstimator().frame_request, long_side=960, color=True)
+    seen = list(read_frames(clip, request))
     np.testing.assert_allclose(times, [frame.time for frame in seen], atol=1e-3)
     for frame, image in zip(seen, images, strict=True):
         # Enlarged to 640 x 360 and drawn upon; most of it is as it was.
@@ -343,7 +344,7 @@ def test_points_horizon_and_words_are_in_the_view(panned):
         assert image.shape[0] % 2 == image.shape[1] % 2 == 0
         picture, words = image[:360], image[360 : 360 + 4 * LINE]
         assert near(picture, BLUE, 60).sum() > 100
-        assert near(picture, ORANGE, 60).sum() > 20
+        assert near(picture, ORANGE, 60).sum() > 10
         assert near(picture, YELLOW, 60).any(axis=0).mean() > 0.5
         assert near(words, WHITE, 60).any()
         assert not near(words, ORANGE, 60).any()
