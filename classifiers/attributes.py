@@ -17,7 +17,7 @@ from dollygrip.geometry.profile import AXES
 _SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.003, "smooth"), (0.01, "unsteady"))
 
 # Borders of slow and fast, in multiples a second of the amount that makes a move visible: for a
-# pan about 3.5 and 23 degrees a second, for a zoom a doubling in 7 s and in 1 s.
+# pan about 3 and 20 degrees a second, for a zoom a doubling in 8 s and in 1.2 s.
 _SLOW, _FAST = 1.7, 11.5
 
 _NAMES = {

@@ -1,6 +1,6 @@
 """Finding the hard cuts inside a clip, while its frames stream by.
 
-A change against the frames around it proposes (the rule of scenedetect's adaptive detector), a
+A change against the frames around it proposes (the rule of PySceneDetect's adaptive detector), a
 guard decides. On thinned grey frames that rule finds the cuts, but it also proposes flashes,
 strobes, whip pans and subjects that cross close to the camera; at thresholds that would silence
 those, it misses cuts between shots of like brightness. So its thresholds are low, and a proposal
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dollygrip.runners.video import Frame
 
 # Frames on either side of a proposal that may show that it is none. What covers the picture for
-# longer (0.7 s at 12 frames a second) is taken for another shot.
+# longer (1 s at 8 frames a second) is taken for another shot.
 _REACH = 8
 
 # Proposals: mean change of the picture (grey levels), also against the mean change of so many
@@ -73,7 +73,7 @@ def split_shots(frames: Iterable[Frame]) -> Iterator[Shot]:
     Only hard cuts are found; a slow dissolve or fade leaves one shot.
 
     Args:
-        frames: Grey or RGB frames of one clip in order, all of one size, about 12 a second.
+        frames: Grey or RGB frames of one clip in order, all of one size, about 8 to 12 a second.
     """
     stream = _find_cuts(frames)
     following = next(stream, None)

@@ -232,7 +232,7 @@ class _Thinning:
     """Keeps frames that are far enough apart in time.
 
     The least distance is a little shorter than the requested one: then constant rates keep an
-    even beat (every second frame of 24, 25 and 30 a second for a request of 12) instead of
+    even beat (every third frame of 24, 25 and 30 a second for a request of 8) instead of
     alternating between two distances, and a source hardly above the request is left whole.
     """
 
