@@ -35,6 +35,8 @@ from dollygrip.geometry.trajectory import Hypothesis
 
 # Half a pixel of a picture 480 wide; keeps logarithms finite where nothing moves at all.
 _FLOOR = 0.001
+# What ``static`` scores where nothing is known: just not enough to be said.
+_UNKNOWN = 0.45
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class ThresholdClassifier:
         chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
         told = attributes(chosen, labels, segments, self.settings.thresholds)
         doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(readings[0]))
-        if not {*labels} - {"shaky"}:
+        if not labels:
             doubts = (*doubts, unclear_doubt(scores, DIRECTIONS))
         return ShotLabels(
             start=start,
@@ -241,9 +243,9 @@ def _scores(motion: VisibleMotion, settings: ThresholdSettings) -> dict[str, flo
     )
     still = _logistic(-settings.slope * float(np.log(stir + _FLOOR)))
     still = min(still, 1.0 - max(scores[name] for name in DIRECTIONS))
-    # A camera that seems to stand still in much noise may as well not.
+    # A camera that seems to stand still in much noise may as well not, and is not said to.
     doubt = float((settings.sigmas * motion.sigmas / settings.thresholds).max())
-    scores["static"] = min(still, PRESENT + (still - PRESENT) / (1.0 + doubt**2))
+    scores["static"] = min(still, _UNKNOWN + (still - _UNKNOWN) / (1.0 + doubt**2))
     return scores
 
 

@@ -36,7 +36,7 @@ LENS_SPREAD = 1.0
 TEMPER = 0.15
 # The same for the covariance: variances are this much larger than independent errors would make
 # them.
-INFLATION = 10.0
+INFLATION = 6.0
 # The focal length stays between these multiples of what is expected.
 FOCAL_RANGE = (0.45, 5.0)
 LENS_RANGE = (-2.0, 0.3)
@@ -95,11 +95,17 @@ def standing_still(seen: Observations, focal: float) -> Solution:
     )
 
 
-def explained_share(residual: FloatArray, scale: float) -> float:
-    """Mean of ``c^2 / (r^2 + c^2)``: 1 for a perfect fit, one half for residuals of ``scale``."""
+def explained_share(residual: FloatArray, scale: float, weights: FloatArray | None = None) -> float:
+    """Mean of ``c^2 / (r^2 + c^2)``: 1 for a perfect fit, one half for residuals of ``scale``.
+
+    Args:
+        residual: (K,) pixels.
+        scale: The ``c``, pixels.
+        weights: (K,) of the mean; all alike when not given.
+    """
     if not len(residual):
         return 0.0
-    return float(np.mean(scale**2 / (residual**2 + scale**2)))
+    return float(np.average(scale**2 / (residual**2 + scale**2), weights=weights))
 
 
 def adjust(

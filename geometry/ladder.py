@@ -61,6 +61,8 @@ _SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
 # action camera's and a turn through it explains this share of what the best model does. Rendered
 # ones have -0.5 and less, and 0.74 and more; travel looks like -0.45, or like 0.6 at most.
 WIDE_LENS, LENS_EXPLAINS = -0.4, 0.67
+# Side of a part of the picture, pixels.
+_PART = 60.0
 # Standing still explains this much of a picture in which nothing but subjects moves.
 _SURELY_STILL = 0.6
 
@@ -101,7 +103,7 @@ def climb(
     if stands and explained_share(still.residual, NOISE * unit) > _SURELY_STILL:
         solutions = {STATIC: still} | dict.fromkeys(MOVING, turned)
         beliefs = dict.fromkeys(MOVING, 0.0) | {ROTATION: 1.0}
-        return Climb(solutions, _explained(solutions, unit), beliefs, len(seen.xy))
+        return Climb(solutions, _explained(solutions, seen, unit), beliefs, len(seen.xy))
     zoomed = solve(start, COARSE, translate=False, zoom=True)
     kept = np.unique(np.linspace(0, seen.frames - 1, SCOUT_FRAMES).round().astype(np.intp))
     few = sample(seen, kept, SCOUT_TRACKS)
@@ -117,16 +119,16 @@ def climb(
         ),
         ALL: solve(_spread(everything, kept, zoomed, seen), SETTLING, translate=True, zoom=True),
     }
-    explained = _explained(solutions, unit)
+    explained = _explained(solutions, seen, unit)
     beliefs = weigh(explained)
     if beliefs[TRANSLATION] + beliefs[ALL] > 0.5:
         bent = solve(_without_zoom(start), COARSE, translate=False, zoom=False, bend=True)
-        share = _explained(solutions | {ROTATION: bent}, unit)
+        share = _explained(solutions | {ROTATION: bent}, seen, unit)
         if bent.lens < WIDE_LENS and share[ROTATION] > LENS_EXPLAINS * max(share.values()):
             zoomed = replace(bent, zooms=start.zooms)
             zoomed = solve(zoomed, COARSE, translate=False, zoom=True, bend=True)
             solutions |= {ROTATION: bent, ZOOM: zoomed}
-            explained = _explained(solutions, unit)
+            explained = _explained(solutions, seen, unit)
             beliefs = weigh(explained)
     return Climb(solutions, explained, beliefs, len(seen.xy))
 
@@ -219,7 +221,9 @@ def weigh(explained: Mapping[str, float]) -> dict[str, float]:
     return beliefs
 
 
-def _explained(solutions: Mapping[str, Solution], unit: float) -> dict[str, float]:
+def _explained(
+    solutions: Mapping[str, Solution], seen: Observations, unit: float
+) -> dict[str, float]:
     medians = [
         float(np.median(path.residual))
         for model, path in solutions.items()
@@ -227,7 +231,20 @@ def _explained(solutions: Mapping[str, Solution], unit: float) -> dict[str, floa
     ]
     finest = min(medians, default=0.0)
     scale = float(np.clip(_SCALE * finest, _SCALE_LEAST * unit, _SCALE_MOST * unit))
-    return {model: explained_share(path.residual, scale) for model, path in solutions.items()}
+    weights = _spread_out(seen, unit)
+    return {
+        model: explained_share(path.residual, scale, weights) for model, path in solutions.items()
+    }
+
+
+def _spread_out(seen: Observations, unit: float) -> FloatArray:
+    """(K,) weights of the observations: a detailed subject must not outvote bare walls.
+
+    Halfway between counting observations and counting the parts of the picture they are in.
+    """
+    part = np.floor(seen.xy / (_PART * unit)).astype(np.intp)
+    _, number, count = np.unique(part, axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / np.sqrt(count[number.ravel()]))
 
 
 def _best(paths: Iterable[Solution]) -> Solution:
