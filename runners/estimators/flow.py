@@ -5,8 +5,10 @@
 2. A turn and a zoom are fitted to every pair of neighbouring frames (``geometry/twoview.py``).
 3. Keyframes are adjusted under five models: nothing moves; rotation; rotation and zoom; rotation
    and translation; all (``geometry/ladder.py``, ``geometry/bundle.py``).
-4. The models are weighed by what each explains. A picture in which a good part stands still for a
-   second can only come from a camera that stood still, whatever else moves in it.
+4. The models are weighed by what each explains. Where a good part of the picture stands still, the
+   camera most likely stood still too, whatever else moves in it (``standing.py``).
+
+All this is done a few seconds at a time (``pieces.py``).
 """
 
 import time
@@ -34,6 +36,8 @@ _FEWEST_POINTS = 3
 # scenes have 0.23 where pictures are a sixth of a second apart.
 _LEAST_CONTINUED = 0.15
 _DARK = 16
+# An answer that explains less than this share of what another one does is doubted.
+_UNEXPLAINED = 0.7
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,17 @@ def _doubts(pieces: Sequence[Account]) -> tuple[Failure, ...]:
     if _mean(pieces, [piece.texture for piece in pieces]) < 0.1:
         message = "Hardly anything in the pictures can be followed, so little supports the answer."
         doubts.append(Failure(Reason.NO_TEXTURE, message))
+    beliefs = _beliefs(pieces)
+    explained = {
+        model: _told(pieces, [piece.explained[model] for piece in pieces]) for model in MODELS
+    }
+    likeliest = max(beliefs, key=beliefs.__getitem__)
+    if explained[likeliest] < _UNEXPLAINED * max(explained.values()):
+        message = (
+            "Much of the picture moves otherwise than the camera is thought to: something large "
+            "moves by itself, or the camera also travels."
+        )
+        doubts.append(Failure(Reason.DYNAMIC_SCENE, message))
     return tuple(doubts)
 
 

@@ -267,6 +267,20 @@ def test_little_texture_is_a_doubt_and_not_a_failure():
     assert QUICK.estimate(stream(panning(8))).doubts == ()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_a_large_subject_before_a_still_camera_is_a_doubt(share):
+    subject, images = texture(1), []
+    for number in range(16):
+        image = picture()
+        rows = slice(0, round(share * HEIGHT))
+        image[rows] = subject[rows, 5 * number :][:, :WIDTH]
+        images.append(image)
+    estimate = QUICK.estimate(stream(images))
+    assert estimate.hypotheses[0].model == STATIC
+    doubts = [doubt.reason for doubt in estimate.doubts]
+    assert doubts == ([Reason.DYNAMIC_SCENE] if share else [])
+
+
 # Whatever comes.
 
 
