@@ -39,7 +39,7 @@ MOVING = MODELS[1:]
 # Rendered pans leave translation less than 0.15 to gain, real ones up to 0.3 (lenses, subjects);
 # real trucks leave 0.4 and more. Zooms leave up to 0.2, dollies 0.25 and more. The sharpness is
 # how fast belief changes around that.
-PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.36, ALL: 0.45}
+PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.4, ALL: 0.49}
 SHARPNESS = 0.05
 
 # A zoom looks like a dolly in a scene that is flat or far all over. Some scenes are: this share,
