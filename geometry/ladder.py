@@ -36,9 +36,9 @@ MODELS = (STATIC, ROTATION, ZOOM, TRANSLATION, ALL)
 MOVING = MODELS[1:]
 
 # What each model must explain more than a plain rotation, as a share of what the best explains.
-# Rendered pans leave translation less than 0.15 to gain, real ones up to 0.3 (lenses, subjects);
-# real trucks leave 0.4 and more. Zooms leave up to 0.2, dollies 0.25 and more. The sharpness is
-# how fast belief changes around that.
+# Rendered pans leave translation less than 0.15 to gain, real ones up to 0.3 and warped AI pictures
+# up to 0.4 (lenses, subjects); rendered trucks leave 0.4 and more, dollies 0.25 more than a zoom.
+# Set on rendered and real clips in aggregate. The sharpness is how fast belief changes around that.
 PRICES = {ROTATION: 0.0, ZOOM: 0.14, TRANSLATION: 0.4, ALL: 0.49}
 SHARPNESS = 0.05
 
