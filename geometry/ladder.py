@@ -51,7 +51,7 @@ NOISE, COARSEST, FINEST = 0.5, 30.0, 1.5
 COARSE = np.append(np.geomspace(COARSEST, 2.0, 5), [FINEST] * 2)
 FINE = np.append(np.geomspace(COARSEST, 2.0, 10), [FINEST] * 6)
 CLOSING = FINE[4:]
-SETTLING = np.append(np.geomspace(6.0, 2.0, 3), [FINEST] * 5)
+SETTLING = np.append(np.geomspace(20.0, 2.0, 6), [FINEST] * 4)
 # Travel is searched for in this many frames and tracks, and settled in all.
 SCOUT_FRAMES, SCOUT_TRACKS = 8, 100
 # What counts as explained: this many times the median residual of the best model, so that a sharp

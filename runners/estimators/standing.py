@@ -89,8 +89,9 @@ def still_probability(shares: FloatArray, explained: float) -> float:
     """
     if not len(shares):
         return 0.0
-    level = float(np.percentile(shares[:, 0], STILL_PERCENTILE))
-    ground = float(np.percentile(shares[:, 1], GROUND_PERCENTILE))
+    # Of few pictures too, so many must say so: nothing between two of them counts.
+    level = float(np.percentile(shares[:, 0], STILL_PERCENTILE, method="lower"))
+    ground = float(np.percentile(shares[:, 1], GROUND_PERCENTILE, method="lower"))
     needed = STILL_EXPLAINED * min(1.0, (STILL_ENOUGH - ground) / (STILL_ENOUGH - STILL_SHARE))
     evidence = min(
         (level - STILL_SHARE) / STILL_SHARPNESS,
