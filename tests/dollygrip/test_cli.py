@@ -224,6 +224,8 @@ def test_ctrl_c_stops_promptly_and_keeps_what_is_finished(moody, grey_clip, tmp_
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": sys.path[0]},
         start_new_session=True,
+        # Tests that run in the background ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert json.loads(process.stdout.readline())["labels"] == ["pan_right"]
     time.sleep(0.3)
