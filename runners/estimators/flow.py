@@ -145,6 +145,11 @@ def _beliefs(pieces: Sequence[Account]) -> dict[str, float]:
     return {STATIC: still} | {model: (1.0 - still) * belief for model, belief in moving.items()}
 
 
+def _explained(pieces: Sequence[Account]) -> dict[str, float]:
+    """Share of the observations that each model explains over the shot."""
+    return {model: _told(pieces, [piece.explained[model] for piece in pieces]) for model in MODELS}
+
+
 def _diagnostics(pieces: Sequence[Account]) -> dict[str, Any]:
     frames = _frames(pieces)
     beliefs = _beliefs(pieces)
@@ -155,10 +160,7 @@ def _diagnostics(pieces: Sequence[Account]) -> dict[str, Any]:
         "texture": round(_mean(pieces, [piece.texture for piece in pieces]), 3),
         "brightness": round(_mean(pieces, [piece.brightness for piece in pieces]), 1),
         "still_share": round(float(np.median(stillness[:, 0])), 3) if len(stillness) else None,
-        "explained": {
-            model: round(_told(pieces, [piece.explained[model] for piece in pieces]), 3)
-            for model in MODELS
-        },
+        "explained": {model: round(share, 3) for model, share in _explained(pieces).items()},
         "model": max(beliefs, key=beliefs.__getitem__),
         "probability": {model: round(beliefs[model], 4) for model in MODELS},
     }
@@ -201,9 +203,7 @@ def _doubts(pieces: Sequence[Account]) -> tuple[Failure, ...]:
         message = "Hardly anything in the pictures can be followed, so little supports the answer."
         doubts.append(Failure(Reason.NO_TEXTURE, message))
     beliefs = _beliefs(pieces)
-    explained = {
-        model: _told(pieces, [piece.explained[model] for piece in pieces]) for model in MODELS
-    }
+    explained = _explained(pieces)
     likeliest = max(beliefs, key=beliefs.__getitem__)
     if explained[likeliest] < _UNEXPLAINED * max(explained.values()):
         message = (
