@@ -43,12 +43,21 @@ def exp(rotvec: FloatArray) -> FloatArray:
 
 def log(rotations: FloatArray) -> FloatArray:
     """Rotation vectors (..., 3) in radians, not longer than pi, of matrices (..., 3, 3)."""
-    # By way of the quaternion (Shepperd, 1978), which loses no digits at any angle. scipy's
-    # Rotation would do, but takes longer to load than most clips to decode.
+    row = to_quaternion(rotations)
+    sine = np.linalg.norm(row[..., :3], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, row[..., 3:])
+    per_sine = np.divide(angle, sine, out=np.zeros_like(angle), where=sine > 0.0)
+    return np.asarray(row[..., :3] * per_sine)
+
+
+def to_quaternion(rotations: FloatArray) -> FloatArray:
+    """Unit quaternions (..., 4) in the order x, y, z, w, with w >= 0, of matrices (..., 3, 3)."""
+    # Shepperd, 1978: loses no digits at any angle. scipy's Rotation would do, but takes longer to
+    # load than most clips to decode.
     m = np.asarray(rotations, dtype=np.float64)
     diagonal = np.diagonal(m, axis1=-2, axis2=-1)
     trace = diagonal.sum(axis=-1, keepdims=True)
-    # Four times each product of two of the quaternion's numbers (x, y, z, w).
+    # Four times each product of two of the quaternion's numbers.
     products = np.empty((*m.shape[:-2], 4, 4))
     products[..., :3, :3] = m + np.swapaxes(m, -1, -2)
     axes = np.arange(3)
@@ -66,11 +75,20 @@ def log(rotations: FloatArray) -> FloatArray:
     # The row of the largest number is the quaternion times it.
     largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(axis=-1)
     row = np.take_along_axis(products, largest[..., None, None], axis=-2)[..., 0, :]
-    row = np.where(row[..., 3:] < 0.0, -row, row)
-    sine = np.linalg.norm(row[..., :3], axis=-1, keepdims=True)
-    angle = 2.0 * np.arctan2(sine, row[..., 3:])
-    per_sine = np.divide(angle, sine, out=np.zeros_like(angle), where=sine > 0.0)
-    return np.asarray(row[..., :3] * per_sine)
+    row = row / np.linalg.norm(row, axis=-1, keepdims=True)
+    return np.asarray(np.where(row[..., 3:] < 0.0, -row, row))
+
+
+def from_quaternion(quaternions: FloatArray) -> FloatArray:
+    """Matrices (..., 3, 3) of quaternions (..., 4), x, y, z, w, which need not have length 1."""
+    q = np.asarray(quaternions, dtype=np.float64)
+    x, y, z, w = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def increments(rotations: FloatArray) -> FloatArray:

@@ -23,11 +23,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
+from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, read_lines
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
-    write_atomically,
     write_profiles,
     write_trajectories,
 )

@@ -5,7 +5,6 @@
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import plain
 
 FORMAT_VERSION = 1
@@ -116,19 +116,6 @@ def write_profiles(path: Path, shots: Sequence[ShotMotion]) -> None:
             for name in _PROFILE_ARRAYS:
                 arrays[f"shot{i}_{name}"] = getattr(profile, name)
     _write_npz(path, arrays)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
-    scratch = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _profile(shot: ShotMotion) -> MotionProfile | None:

@@ -12,11 +12,11 @@ from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, motion_profile
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, plain, read_lines
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
-    write_atomically,
     write_profiles,
     write_trajectories,
 )

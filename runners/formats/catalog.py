@@ -1,0 +1,80 @@
+"""All pose formats by name, and which one a file is in."""
+
+from importlib import import_module
+from pathlib import Path
+
+from dollygrip.geometry.conventions import Convention
+from dollygrip.runners.formats.format import PoseFormat
+from dollygrip.runners.formats.path import CameraPath, PoseError, naming
+
+# In the order in which a file is tried: the sure ones first.
+_MODULES = {
+    "tum": "dollygrip.runners.formats.tum",
+}
+_HEAD = 4096
+
+
+def names() -> list[str]:
+    """The names of all formats."""
+    return sorted(_MODULES)
+
+
+def pose_format(name: str) -> PoseFormat:
+    """The format of a name.
+
+    Raises:
+        PoseError: There is none.
+    """
+    if name not in _MODULES:
+        raise PoseError(f"no pose format is called {name!r}; there is {', '.join(names())}")
+    found = import_module(_MODULES[name]).FORMAT
+    assert isinstance(found, PoseFormat)
+    return found
+
+
+def detect(path: Path) -> PoseFormat | None:
+    """The first format that a file or folder looks like; None when it looks like none.
+
+    Raises:
+        PoseError: It cannot be read.
+    """
+    with naming(path):
+        head = b""
+        if not path.is_dir():
+            if not path.is_file():
+                raise PoseError(f"{path}: no such file, or no regular one")
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+    for name in _MODULES:
+        found = pose_format(name)
+        if found.matches(path, head):
+            return found
+    return None
+
+
+def read_poses(
+    path: Path, name: str | None = None, convention: str | None = None
+) -> tuple[CameraPath, PoseFormat, Convention]:
+    """Read a pose file.
+
+    Args:
+        path: A file, or a folder for formats that are one.
+        name: Its format; found out when not given.
+        convention: Words that differ from the format's own, see
+            :meth:`dollygrip.geometry.conventions.Convention.parse`.
+
+    Returns:
+        The poses, the format, and the convention they were read with.
+
+    Raises:
+        PoseError: It is in no known format, or cannot be read.
+    """
+    found = pose_format(name) if name else detect(path)
+    if found is None:
+        known = ", ".join(names())
+        raise PoseError(f"{path}: in no known pose format; name one with --format: {known}")
+    used = found.convention
+    if convention:
+        with naming(path):
+            used = Convention.parse(convention, default=found.convention)
+    return found.read(path, used), found, used
