@@ -205,6 +205,7 @@ def _motions(
                 failure=estimate.failure,
                 doubts=doubts,
                 diagnostics=plain(estimate.diagnostics),
+                maps=estimate.maps,
             )
         )
     if motions and reader.warnings:

@@ -25,6 +25,7 @@ from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, read_lines
+from dollygrip.runners.formats.maps import write_maps
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
@@ -42,6 +43,7 @@ PARQUET = "results.parquet"
 CSV = "results.csv"
 TRAJECTORIES = "trajectories"
 PROFILES = "profiles"
+MAPS = "maps"
 LOCK = "run.lock"
 
 _NO_RUN = "holds no run; make one with: dollygrip label CLIPS -o RUN"
@@ -170,6 +172,12 @@ class RunStore:
                 write(self.folder / folder / name, shots)
             else:
                 (self.folder / folder / name).unlink(missing_ok=True)
+        maps = self.folder / MAPS
+        if any(shot.maps for shot in shots):
+            maps.mkdir(exist_ok=True)
+            write_maps(maps / name, [shot.maps for shot in shots])
+        else:
+            (maps / name).unlink(missing_ok=True)
 
     def motion(self, clip_id: str) -> tuple[ShotMotion, ...]:
         """The stored motion of a clip.
@@ -464,7 +472,7 @@ def _clear(folder: Path) -> None:
     """Remove what a run writes and nothing else."""
     for name in (RESULTS, MANIFEST, PARQUET, CSV):
         (folder / name).unlink(missing_ok=True)
-    for name in (TRAJECTORIES, PROFILES):
+    for name in (TRAJECTORIES, PROFILES, MAPS):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

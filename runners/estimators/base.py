@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from dollygrip.classifiers.reliability import Failure
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.formats.maps import SceneMaps
 from dollygrip.runners.video import Frame, FrameRequest
 
 
@@ -22,6 +23,7 @@ class Estimate:
         seconds: Wall time.
         estimator: Name in the registry.
         settings: The settings used, JSON-ready.
+        maps: Depth and movement of whole pictures, where they were asked for.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -31,6 +33,7 @@ class Estimate:
     seconds: float = 0.0
     estimator: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    maps: SceneMaps | None = None
 
     def __post_init__(self) -> None:
         """An answer or a failure, never both or neither."""

@@ -3,7 +3,6 @@
 ``docs/records.md`` lists the arrays for programs that read them.
 """
 
-import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -16,8 +15,9 @@ import numpy as np
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
-from dollygrip.runners.formats.files import write_atomically
+from dollygrip.runners.formats.files import write_npz
 from dollygrip.runners.formats.jsonl import plain
+from dollygrip.runners.formats.maps import SceneMaps
 
 FORMAT_VERSION = 1
 
@@ -45,6 +45,8 @@ class ShotMotion:
         failure: Why there is no motion.
         doubts: What makes the motion less certain.
         diagnostics: Numbers from the estimator, JSON-ready.
+        maps: Depth and movement of whole pictures, where they were asked for; kept in a file of
+            their own.
     """
 
     start: float
@@ -53,6 +55,7 @@ class ShotMotion:
     failure: Failure | None = None
     doubts: tuple[Failure, ...] = ()
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    maps: SceneMaps | None = None
 
 
 def write_trajectories(path: Path, shots: Sequence[ShotMotion]) -> None:
@@ -85,7 +88,7 @@ def write_trajectories(path: Path, shots: Sequence[ShotMotion]) -> None:
             }
         )
     meta = {"format": "dollygrip trajectories", "version": FORMAT_VERSION, "shots": described}
-    _write_npz(path, {"meta": np.array(json.dumps(plain(meta), allow_nan=False)), **arrays})
+    write_npz(path, {"meta": np.array(json.dumps(plain(meta), allow_nan=False)), **arrays})
 
 
 def read_trajectories(path: Path) -> tuple[ShotMotion, ...]:
@@ -115,7 +118,7 @@ def write_profiles(path: Path, shots: Sequence[ShotMotion]) -> None:
         if profile is not None:
             for name in _PROFILE_ARRAYS:
                 arrays[f"shot{i}_{name}"] = getattr(profile, name)
-    _write_npz(path, arrays)
+    write_npz(path, arrays)
 
 
 def _profile(shot: ShotMotion) -> MotionProfile | None:
@@ -156,9 +159,3 @@ def _failure_to_dict(failure: Failure) -> dict[str, str]:
 
 def _failure_from_dict(data: dict[str, str]) -> Failure:
     return Failure(Reason(data["reason"]), data["message"])
-
-
-def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())

@@ -14,6 +14,7 @@ from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, plain, read_lines
+from dollygrip.runners.formats.maps import SceneMaps, read_maps, write_maps
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
@@ -172,3 +173,23 @@ def test_lines_that_are_torn_or_no_objects_are_passed_over(tmp_path):
     assert [data for _, data in found] == [{"a": 1}, {"a": 2}]  # the last has no end yet
     raw = path.read_bytes()
     assert [raw[offset:].partition(b"\n")[0] for offset, _ in found] == [b'{"a":1}', b'{"a":2}']
+
+
+def test_maps_read_back_as_written_by_the_number_of_their_shot(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    depths = rng.uniform(1.0, 5.0, (3, 4, 6)).astype(np.float32)
+    depths[0, 0, 0] = np.nan
+    maps = SceneMaps(np.arange(3.0), depths, rng.uniform(size=(3, 4, 6)).astype(np.float32))
+    write_maps(tmp_path / "maps.npz", [None, maps])
+    back = read_maps(tmp_path / "maps.npz")
+    assert list(back) == [1]
+    np.testing.assert_array_equal(back[1].times, maps.times)
+    np.testing.assert_array_equal(back[1].depths, maps.depths)
+    np.testing.assert_array_equal(back[1].moving, maps.moving)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 torn", b"no archive"])
+def test_damaged_maps_are_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "maps.npz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"maps\.npz holds no maps"):
+        read_maps(tmp_path / "maps.npz")
