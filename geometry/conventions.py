@@ -16,6 +16,8 @@ Direction = Literal["world_from_camera", "camera_from_world"]
 Quaternion = Literal["xyzw", "wxyz"]
 Axes = Literal["opencv", "opengl", "unreal", "unity", "pytorch3d", "body"]
 
+_FLAGS = ("transposed", "rotations_inverted")
+
 # Rows are the OpenCV axes (right, down, ahead) in each convention's own x, y, z.
 _OPENCV_FROM: dict[str, FloatArray] = {
     "opencv": np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]),
@@ -42,12 +44,15 @@ class Convention:
             world is left-handed, too.
         quaternion: Order of the numbers, where rotations are quaternions.
         transposed: Matrices are for row vectors, with the translation in the last row.
+        rotations_inverted: The rotations, and they alone, go the other way than ``direction``
+            says, as where camera_from_world rotations stand beside camera centres.
     """
 
     direction: Direction = "world_from_camera"
     axes: Axes = "opencv"
     quaternion: Quaternion | None = None
     transposed: bool = False
+    rotations_inverted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown words.
@@ -69,7 +74,7 @@ class Convention:
         """A convention from words in any order, such as ``"camera_from_world opengl wxyz"``.
 
         Args:
-            text: Words of the fields; ``transposed`` for that one.
+            text: Words of the fields; ``transposed`` and ``rotations_inverted`` for these.
             default: Gives the fields that are not named.
 
         Raises:
@@ -81,17 +86,18 @@ class Convention:
             "axes": base.axes,
             "quaternion": base.quaternion,
             "transposed": base.transposed,
+            "rotations_inverted": base.rotations_inverted,
         }
         words = {word: "direction" for word in get_args(Direction)}
         words |= {word: "axes" for word in get_args(Axes)}
         words |= {word: "quaternion" for word in get_args(Quaternion)}
         for word in text.replace(",", " ").split():
-            if word == "transposed":
-                fields["transposed"] = True
+            if word in _FLAGS:
+                fields[word] = True
             elif word in words:
                 fields[words[word]] = word
             else:
-                known = ", ".join((*words, "transposed"))
+                known = ", ".join((*words, *_FLAGS))
                 raise ValueError(f"{word!r} is no word of a pose convention; there is {known}")
         return cls(**fields)  # type: ignore[arg-type]
 
@@ -99,7 +105,7 @@ class Convention:
         """In the words that :meth:`parse` reads."""
         parts: list[str] = [self.direction, self.axes]
         parts += [self.quaternion] if self.quaternion else []
-        parts += ["transposed"] if self.transposed else []
+        parts += [flag for flag in _FLAGS if getattr(self, flag)]
         return " ".join(parts)
 
 
@@ -118,6 +124,8 @@ def to_opencv(matrices: FloatArray, convention: Convention) -> FloatArray:
     poses = np.asarray(matrices, dtype=np.float64)
     if convention.transposed:
         poses = np.swapaxes(poses, -1, -2)
+    if convention.rotations_inverted:
+        poses = _with_inverse_rotations(poses)
     if convention.direction == "camera_from_world":
         poses = inverse(poses)
     turn = _turn(convention.axes)
@@ -130,6 +138,8 @@ def from_opencv(world_from_camera: FloatArray, convention: Convention) -> FloatA
     poses = _mirror(turn).T @ np.asarray(world_from_camera, dtype=np.float64) @ turn
     if convention.direction == "camera_from_world":
         poses = inverse(poses)
+    if convention.rotations_inverted:
+        poses = _with_inverse_rotations(poses)
     return np.swapaxes(poses, -1, -2) if convention.transposed else poses
 
 
@@ -141,6 +151,12 @@ def inverse(poses: FloatArray) -> FloatArray:
     back[..., :3, 3] = -np.einsum("...ij,...j->...i", rotation, poses[..., :3, 3])
     back[..., 3, 3] = 1.0
     return back
+
+
+def _with_inverse_rotations(poses: FloatArray) -> FloatArray:
+    turned = poses.copy()
+    turned[..., :3, :3] = np.swapaxes(poses[..., :3, :3], -1, -2)
+    return turned
 
 
 def _turn(axes: Axes) -> FloatArray:
