@@ -129,7 +129,7 @@ def test_blocks_do_not_matter(monkeypatch, block):
     path = path_of("truck")
     tracks = tracks_of(path, 0.2)
     whole = movement(tracks, path)
-    monkeypatch.setattr("dollygrip.runners.estimators.movement.BLOCK", block)
+    monkeypatch.setattr("dollygrip.runners.estimators.structure.BLOCK", block)
     np.testing.assert_allclose(movement(tracks, path), whole)
 
 
