@@ -24,6 +24,8 @@ class Reason(StrEnum):
     NO_PARALLAX_SCALE = "no_parallax_scale"
     DYNAMIC_SCENE = "dynamic_scene"
     UNCLEAR = "unclear"
+    WRONG_CONVENTION = "wrong_convention"
+    POSES_DISAGREE = "poses_disagree"
     AMBIGUOUS_ZOOM_DOLLY = "ambiguous_zoom_dolly"
     AMBIGUOUS_PAN_TRUCK = "ambiguous_pan_truck"
     AMBIGUOUS_TILT_PEDESTAL = "ambiguous_tilt_pedestal"

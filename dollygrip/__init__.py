@@ -4,14 +4,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dollygrip.api import classify_run, label_clip, label_folder, load_results
+    from dollygrip.api import (
+        classify_run,
+        label_clip,
+        label_folder,
+        label_trajectory,
+        load_results,
+        read_poses,
+    )
     from dollygrip.classifiers.records import ClipLabels
+    from dollygrip.geometry.trajectory import Trajectory
 
 __version__ = "0.1.0"
 
-__all__ = ["ClipLabels", "classify_run", "label_clip", "label_folder", "load_results"]
+__all__ = [
+    "ClipLabels",
+    "Trajectory",
+    "classify_run",
+    "label_clip",
+    "label_folder",
+    "label_trajectory",
+    "load_results",
+    "read_poses",
+]
 
-_HOMES = {"ClipLabels": "dollygrip.classifiers.records"}
+_HOMES = {
+    "ClipLabels": "dollygrip.classifiers.records",
+    "Trajectory": "dollygrip.geometry.trajectory",
+}
 
 
 def __getattr__(name: str) -> Any:

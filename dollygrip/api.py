@@ -3,17 +3,21 @@
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dollygrip.classifiers.base import Classifier, failed
-from dollygrip.classifiers.records import ClipLabels
+from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.engine import Recipe, Task, Workers, decoders, start_workers
+from dollygrip.runners.formats.catalog import find_poses
+from dollygrip.runners.formats.catalog import read_poses as read_pose_file
 from dollygrip.runners.pipeline import label_clip_file, reclassify
 from dollygrip.runners.registry import Choice, Kind, check_settings, choose, read_settings
 from dollygrip.runners.store import (
@@ -24,6 +28,7 @@ from dollygrip.runners.store import (
     read_manifest,
     read_records,
     records_at,
+    stamp_of,
     to_frame,
     unchanged,
     update_tables,
@@ -33,7 +38,8 @@ from dollygrip.runners.video import find_clips
 if TYPE_CHECKING:
     import pandas as pd
 
-_VERSIONS = ("dollygrip", "numpy", "opencv-python-headless", "av")
+POSES = "poses"
+_VERSIONS = ("dollygrip", "numpy", "opencv-python-headless", "av", "pycolmap")
 
 AnyPath = str | os.PathLike[str]
 Settings = Mapping[str, Any] | AnyPath | None
@@ -50,7 +56,8 @@ def label_clip(
     """Label one clip in this process.
 
     Args:
-        path: A video file, or a folder of numbered pictures.
+        path: A video file, or a folder of numbered pictures; with ``estimator="poses"`` a file of
+            camera poses, see :class:`dollygrip.runners.estimators.poses.PosesSettings`.
         estimator: Name of the estimator.
         classifier: Name of the classifier.
         settings: What differs from the defaults.
@@ -72,6 +79,51 @@ def label_clip(
     return result.record
 
 
+def label_trajectory(
+    trajectory: Trajectory, *, classifier: str = "threshold", settings: Settings = None
+) -> ShotLabels:
+    """Label a camera path, wherever it is from.
+
+    Args:
+        trajectory: At least two poses; see :meth:`dollygrip.geometry.trajectory.Trajectory
+            .from_poses`. Give ``scene_depth`` where it is known: without it only directions and
+            proportions count.
+        classifier: Name of the classifier.
+        settings: What differs from its defaults.
+
+    Returns:
+        The labels; a path that cannot be labelled has ``failure`` set.
+
+    Raises:
+        SettingsError: There is no such classifier or setting.
+    """
+    made: Classifier = _choose("classifier", classifier, settings).make()
+    start, end = float(trajectory.times[0]), float(trajectory.times[-1])
+    return made.classify((Hypothesis("given", 1.0, trajectory),), start=start, end=end)
+
+
+def read_poses(
+    path: AnyPath, *, format: str | None = None, convention: str | None = None, rate: float = 24.0
+) -> Trajectory:
+    """Read a camera path that another program wrote.
+
+    Args:
+        path: A file, or a folder such as a COLMAP model.
+        format: Its name, see ``dollygrip convert --help``; found out when not given.
+        convention: Words that differ from the format's own convention, such as
+            ``"camera_from_world opengl"``.
+        rate: Poses a second, where the file has no clock.
+
+    Returns:
+        The path, in this project's convention.
+
+    Raises:
+        PoseError: The file is in no known format, or cannot be read.
+    """
+    cameras, _, _ = read_pose_file(Path(path), format, convention)
+    return cameras.trajectory(rate)
+
+
 def label_folder(
     folder: AnyPath,
     out: AnyPath | None = None,
@@ -89,7 +141,7 @@ def label_folder(
     A script must call this below ``if __name__ == "__main__":``, since the workers import it.
 
     Args:
-        folder: Searched with its subfolders.
+        folder: Searched with its subfolders for clips; with ``estimator="poses"`` for pose files.
         out: The run folder to write. Clips that it has a record of are not labelled again, unless
             the file or the settings changed; their records come first.
         jobs: Worker processes; one a processor when not given.
@@ -187,15 +239,30 @@ class Plan:
 
 
 def make_recipe(
-    estimator: str, classifier: str, settings: Settings, timeout: float | None = None
+    estimator: str,
+    classifier: str,
+    settings: Settings,
+    timeout: float | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Names and settings, checked.
+
+    Args:
+        estimator: Name of the estimator.
+        classifier: Name of the classifier.
+        settings: What differs from the defaults.
+        timeout: Seconds that one clip may take.
+        given: Settings of the estimator that go before those in ``settings``.
 
     Raises:
         SettingsError: There is no such estimator, classifier or setting.
     """
-    chosen = _choose("estimator", estimator, settings), _choose("classifier", classifier, settings)
-    return Recipe(*chosen, timeout=timeout)
+    chosen = _choose("estimator", estimator, settings, given)
+    if chosen.name == POSES and chosen.settings["poses"]:
+        stamp = stamp_of(Path(chosen.settings["poses"]))
+        chosen = replace(chosen, settings={**chosen.settings, "stamp": stamp})
+    return Recipe(chosen, _choose("classifier", classifier, settings), timeout=timeout)
 
 
 def make_plan(
@@ -215,7 +282,7 @@ def make_plan(
     """
     known = {} if run is None else finished(Path(run))
     kept, motion_kept, tasks = [], [], []
-    for path, clip_id in _named(inputs, known):
+    for path, clip_id in _named(inputs, known, _finder(recipe)):
         record = known.get(clip_id)
         if (
             record is None
@@ -250,15 +317,29 @@ def carry_out(
         yield result.record
 
 
-def _choose(kind: Kind, name: str, settings: Settings) -> Choice:
+def _choose(
+    kind: Kind, name: str, settings: Settings, given: Mapping[str, Any] | None = None
+) -> Choice:
     if isinstance(settings, str | os.PathLike):
         tables = read_settings(settings)
     else:
         tables = check_settings(settings or {})
-    return choose(kind, name, tables[kind].get(name))
+    return choose(kind, name, {**tables[kind].get(name, {}), **(given or {})})
 
 
-def _named(inputs: Iterable[AnyPath], known: Mapping[str, Finished]) -> Iterator[tuple[Path, str]]:
+def _finder(recipe: Recipe) -> Callable[[Iterable[Path]], Iterator[Path]]:
+    """What finds the clips below an input: pose files where they are read without a video."""
+    settings = recipe.estimator.settings
+    if recipe.estimator.name == POSES and not settings["poses"]:
+        return partial(find_poses, name=settings["format"] or None)
+    return find_clips
+
+
+def _named(
+    inputs: Iterable[AnyPath],
+    known: Mapping[str, Finished],
+    find: Callable[[Iterable[Path]], Iterator[Path]],
+) -> Iterator[tuple[Path, str]]:
     """Each clip once, with its name in the run.
 
     The name comes from the clip's place below its input, so that a folder may move. Where that
@@ -268,7 +349,7 @@ def _named(inputs: Iterable[AnyPath], known: Mapping[str, Finished]) -> Iterator
     files: set[str] = set()
     taken: set[str] = set()
     for given in map(Path, inputs):
-        for path in find_clips([given]):
+        for path in find([given]):
             whole = path.absolute()
             if str(whole) in files:
                 continue

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
 
+_FORMAT_HELP = "format of the poses, see 'dollygrip formats' (default: found out)"
+_CONVENTION_HELP = "how the numbers are meant, where not as usual, e.g. 'camera_from_world opengl'"
+_RATE_HELP = "poses a second, where neither file nor video has a clock (default: 24)"
+
 _T = TypeVar("_T")
 
 DEFAULT_RUN = "dollygrip-run"
@@ -72,12 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
     label = _command(commands, "label", _label, "label clips; goes on where an earlier run stopped")
-    label.add_argument("inputs", nargs="+", metavar="INPUT", help="a clip, or a folder of clips")
+    label.add_argument("inputs", nargs="*", metavar="INPUT", help="a clip, or a folder of clips")
     label.add_argument(
         "-o", "--out", default=DEFAULT_RUN, metavar="RUN", help="run folder (default: %(default)s)"
     )
     _add_estimator(label)
     _add_classifier(label)
+    _add_poses(label)
     label.add_argument(
         "--jobs",
         type=_positive(int),
@@ -116,8 +121,40 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument(
         "-o", "--out", metavar="FILE", help="MP4 file to write (default: CLIP's name + .view.mp4)"
     )
+    view.add_argument(
+        "--3d",
+        action="store_true",
+        dest="spatial",
+        help="the cameras and points in space instead: a Rerun recording (.rrd), or .ply",
+    )
     _add_estimator(view)
     _add_classifier(view)
+    _add_poses(view)
+
+    convert = _command(
+        commands, "convert", _convert, "rewrite camera poses from one format to another"
+    )
+    convert.add_argument(
+        "source", metavar="SOURCE", help="a pose file, a COLMAP model, a run's trajectories/*.npz"
+    )
+    convert.add_argument("target", metavar="TARGET", help="the file or folder to write")
+    convert.add_argument("--from", dest="from_format", metavar="FORMAT", help=_FORMAT_HELP)
+    convert.add_argument(
+        "--to", dest="to_format", metavar="FORMAT", help="format of TARGET (default: by its name)"
+    )
+    convert.add_argument("--convention", metavar="WORDS", help=_CONVENTION_HELP)
+    convert.add_argument(
+        "--to-convention", metavar="WORDS", help="write in another convention than the format's own"
+    )
+    convert.add_argument("--rate", type=_positive(float), metavar="N", help=_RATE_HELP)
+
+    formats = _command(commands, "formats", _formats, "list the pose formats and what they mean")
+    _add_json(formats, "print JSON instead of a table")
+
+    doctor = _command(
+        commands, "doctor", _doctor, "say what is installed and what each estimator still needs"
+    )
+    _add_json(doctor, "print JSON instead of text")
 
     samples = _command(commands, "samples", _samples, "make sample clips with known camera motion")
     samples.add_argument("folder", metavar="FOLDER", help="where to put them")
@@ -168,6 +205,24 @@ def _add_classifier(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_poses(parser: argparse.ArgumentParser) -> None:
+    poses = parser.add_argument_group("camera poses of other programs")
+    poses.add_argument(
+        "--poses",
+        metavar="PATH",
+        help="take the motion from PATH: a pose file or a folder of them, labelled without any "
+        "video, or held against the clips when INPUT is given",
+    )
+    poses.add_argument("--format", metavar="FORMAT", help=_FORMAT_HELP)
+    poses.add_argument("--convention", metavar="WORDS", help=_CONVENTION_HELP)
+    poses.add_argument("--rate", type=_positive(float), metavar="N", help=_RATE_HELP)
+    poses.add_argument(
+        "--unit",
+        choices=("any", "metres"),
+        help="unit of the poses; in metres, small moves count as small (default: any)",
+    )
+
+
 def _add_json(parser: argparse.ArgumentParser, summary: str) -> None:
     parser.add_argument("--json", action="store_true", help=summary)
 
@@ -186,12 +241,13 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 def _errors() -> tuple[type[Exception], ...]:
     """What is the user's to mend: one line, no traceback."""
     from dollygrip.runners.engine import EngineError
+    from dollygrip.runners.formats.path import PoseError
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
     from dollygrip.runners.video import VideoError
     from dollygrip.runners.viewer import ViewError
 
-    return EngineError, SettingsError, StoreError, VideoError, ViewError, OSError
+    return EngineError, PoseError, SettingsError, StoreError, VideoError, ViewError, OSError
 
 
 def _reason(error: Exception) -> str:
@@ -204,20 +260,46 @@ def _reason(error: Exception) -> str:
 def _label(options: argparse.Namespace) -> int:
     from dollygrip.runners.engine import start_workers
 
-    names = (options.estimator, options.classifier)
-    with start_workers(options.inputs, *names, options.jobs) as workers:
-        return _label_with(workers, options)
+    inputs = options.inputs or ([options.poses] if options.poses else [])
+    if not inputs:
+        _say("error: name a clip or a folder with clips, or poses with --poses")
+        return USAGE_ERROR
+    estimator, _ = _estimator(options)
+    with start_workers(inputs, estimator, options.classifier, options.jobs) as workers:
+        return _label_with(workers, inputs, options)
 
 
-def _label_with(workers: "Workers", options: argparse.Namespace) -> int:
+def _estimator(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Its name, and its settings that the command line gives."""
+    given = {
+        name: getattr(options, name)
+        for name in ("format", "convention", "rate", "unit")
+        if getattr(options, name) is not None
+    }
+    if options.poses is None:
+        if given and options.estimator != "poses":
+            from dollygrip.runners.registry import SettingsError
+
+            said = ", ".join(f"--{name}" for name in given)
+            raise SettingsError(f"{said}: only with --poses")
+        return options.estimator, given
+    clips = getattr(options, "inputs", None) or getattr(options, "clip", None)
+    return "poses", {**given, "poses": options.poses if clips else ""}
+
+
+def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespace) -> int:
     from dollygrip.api import carry_out, make_plan, make_recipe
     from dollygrip.runners.store import RunStore, update_tables
 
-    recipe = make_recipe(options.estimator, options.classifier, options.settings, options.timeout)
+    estimator, given = _estimator(options)
+    recipe = make_recipe(
+        estimator, options.classifier, options.settings, options.timeout, given=given
+    )
     earlier = None if options.restart else options.out
-    plan = make_plan(options.inputs, recipe, earlier, retry_failed=options.retry_failed)
+    plan = make_plan(inputs, recipe, earlier, retry_failed=options.retry_failed)
     if not len(plan):
-        _say(f"no video found in {', '.join(options.inputs)}; name a clip or a folder with clips")
+        what = "clip" if options.inputs else "pose file"
+        _say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
         return USAGE_ERROR
     if plan.kept:
         _say(f"{len(plan.kept)} of {len(plan)} clips are labelled already")
@@ -254,18 +336,80 @@ def _export(options: argparse.Namespace) -> int:
 
 def _view(options: argparse.Namespace) -> int:
     from dollygrip.api import make_recipe
+    from dollygrip.runners.spatial import write_scene
     from dollygrip.runners.viewer import view_clip_file
 
-    recipe = make_recipe(options.estimator, options.classifier, options.settings)
+    name, given = _estimator(options)
+    recipe = make_recipe(name, options.classifier, options.settings, given=given)
     estimator, classifier = recipe.estimator.make(), recipe.classifier.make()
-    out = options.out or f"{Path(options.clip).stem or 'clip'}.view.mp4"
+    suffix = ".rrd" if options.spatial else ".view.mp4"
+    out = options.out or f"{Path(options.clip).stem or 'clip'}{suffix}"
     _say(f"labelling {options.clip}, then drawing it")
-    labels = view_clip_file(options.clip, out, estimator, classifier, watch=_with_progress)
+    if options.spatial:
+        labels = write_scene(options.clip, out, estimator, classifier)
+        _say(f"look at it with: rerun {_argument(out)}")
+    else:
+        labels = view_clip_file(options.clip, out, estimator, classifier, watch=_with_progress)
     print(_printable(out))
     if labels.failure is not None:
         _say(f"failed: {labels.failure.message}")
         return SOME_FAILED
     _say(f"{labels.caption} Trust {labels.trust:.2f}.")
+    return OK
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from dollygrip.runners.convert import convert
+
+    done = convert(
+        Path(options.source),
+        Path(options.target),
+        from_format=options.from_format,
+        to_format=options.to_format,
+        convention=options.convention,
+        target_convention=options.to_convention,
+        **({} if options.rate is None else {"rate": options.rate}),
+    )
+    print(_printable(str(done.target)))
+    for sentence in done.lost:
+        _say(sentence)
+    return OK
+
+
+def _formats(options: argparse.Namespace) -> int:
+    import json
+
+    from dollygrip.runners.formats.catalog import names, pose_format
+
+    formats = [pose_format(name) for name in names()]
+    if options.json:
+        for found in formats:
+            print(json.dumps(found.to_dict()))
+        return OK
+    rows = [
+        (
+            found.name,
+            found.title,
+            str(found.convention),
+            f"{found.unit}; {', '.join(sorted(found.kept)) or 'poses only'}",
+            "read, write" if found.write else "read",
+        )
+        for found in formats
+    ]
+    _print_table(("format", "what", "convention", "unit; holds", "can be"), rows)
+    return OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from dollygrip.runners.doctor import examine
+    from dollygrip.runners.formats.jsonl import dumps
+
+    report = examine()
+    if options.json:
+        print(dumps(report.to_dict()))
+    else:
+        for line in str(report).splitlines():
+            print(_printable(line))
     return OK
 
 
@@ -320,7 +464,8 @@ def _print_records(records: Iterable["ClipLabels"], as_json: bool) -> _Tally:
         tally.count(record)
         if len(rows) < MOST_ROWS:
             rows.append(_row(record))
-    _print_table(sorted(rows), hidden=tally.labelled + tally.failed - len(rows))
+    hidden = tally.labelled + tally.failed - len(rows)
+    _print_table(("clip", "labels", "trust", "caption"), sorted(rows), hidden)
     return tally
 
 
@@ -332,12 +477,12 @@ def _row(record: "ClipLabels") -> tuple[str, str, str, str]:
     return path, labels, f"{record.whole.trust:.2f}", _printable(record.caption)
 
 
-def _print_table(rows: Iterable[tuple[str, str, str, str]], hidden: int) -> None:
+def _print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], hidden: int = 0) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("clip", "labels", "trust", "caption")
+    table = Table(*head)
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.estimators.base import Estimate, Estimator
+from dollygrip.runners.estimators.base import Estimate, Estimator, MotionReader
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.shots import split_shots
@@ -52,7 +52,7 @@ class ClipResult:
 
 def label_clip_file(
     path: str | os.PathLike[str],
-    estimator: Estimator,
+    estimator: Estimator | MotionReader,
     classifier: Classifier,
     *,
     clip_id: str | None = None,
@@ -74,15 +74,20 @@ def label_clip_file(
     """
     file, started = Path(path), time.perf_counter()
     content = content_of(file)
-    reader = read_frames(file, estimator.frame_request, threads=max(threads, 1))
+    reader: FrameReader | None = None
     shots: tuple[ShotMotion, ...] = ()
     try:
         # The matrices are small: more threads only wait for each other, and spin while they do.
         with threadpool_limits(limits=1):
-            shots = _motions(_ahead(reader) if threads else reader, reader, estimator)
+            if isinstance(estimator, MotionReader):
+                shots = _read_motions(estimator, file)
+            else:
+                reader = read_frames(file, estimator.frame_request, threads=max(threads, 1))
+                shots = _motions(_ahead(reader) if threads else reader, reader, estimator)
             whole, parts = classify_shots(classifier, shots)
     except VideoError as error:
         whole, parts = failed(error.failure, start=0.0, end=0.0), ()
+    clip = None if reader is None else reader.clip
     record = ClipLabels(
         clip_id=clip_id_of(file, file.parent) if clip_id is None else clip_id,
         path=os.fspath(path),
@@ -91,7 +96,7 @@ def label_clip_file(
         provenance={
             **(provenance or {}),
             "content": None if content is None else content.to_dict(),
-            "video": None if reader.clip is None else _video_info(reader.clip, whole.end),
+            "video": None if clip is None else _video_info(clip, whole.end),
             "seconds": round(time.perf_counter() - started, 3),
         },
     )
@@ -213,6 +218,15 @@ def _motions(
         broken = (*motions[-1].doubts, *reader.warnings)
         motions[-1] = replace(motions[-1], doubts=broken)
     return tuple(motions)
+
+
+def _read_motions(reader: MotionReader, path: Path) -> tuple[ShotMotion, ...]:
+    try:
+        return reader.motions(path)
+    except VideoError:
+        raise
+    except Exception as error:
+        return (ShotMotion(0.0, 0.0, failure=_crash(f"the estimator {reader.name}", error)),)
 
 
 def _estimated(estimator: Estimator, frames: Iterable[Frame]) -> Estimate:

@@ -25,11 +25,20 @@ Kind = Literal["estimator", "classifier"]
 KINDS: tuple[Kind, ...] = ("estimator", "classifier")
 BUILT_IN: dict[Kind, dict[str, str]] = {
     "estimator": {
+        "auto": "dollygrip.runners.estimators.auto:AutoEstimator",
+        "colmap": "dollygrip.runners.estimators.colmap:ColmapEstimator",
+        "dense": "dollygrip.runners.estimators.dense:DenseEstimator",
         "flow": "dollygrip.runners.estimators.flow:FlowEstimator",
         "global2d": "dollygrip.runners.estimators.global2d:Global2DEstimator",
+        "glomap": "dollygrip.runners.estimators.colmap:GlomapEstimator",
+        "megasam": "dollygrip.runners.estimators.megasam:MegasamEstimator",
+        "poses": "dollygrip.runners.estimators.poses:PosesEstimator",
     },
     "classifier": {"threshold": "dollygrip.classifiers.threshold:ThresholdClassifier"},
 }
+# ``external:vipe`` is the estimator ``external`` with its setting ``system`` at "vipe".
+EXTERNAL, SYSTEM = "external", "system"
+_EXTERNAL_TARGET = "dollygrip.runners.estimators.external:ExternalEstimator"
 
 
 class SettingsError(ValueError):
@@ -75,7 +84,12 @@ class Choice:
 
 def names(kind: Kind) -> list[str]:
     """All names of a kind."""
-    return sorted(_targets(kind))
+    found = sorted(_targets(kind))
+    if kind == "estimator":
+        from dollygrip.runners.estimators.external import names as systems
+
+        found += [f"{EXTERNAL}:{system}" for system in systems()]
+    return found
 
 
 def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Choice:
@@ -93,22 +107,24 @@ def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> 
         SettingsError: No such name, no such setting, a value of the wrong type, or a package that
             is not installed.
     """
-    targets = _targets(kind)
-    if name not in targets:
+    target = _target(kind, name)
+    if target is None:
         raise SettingsError(f"no {kind} is called {name!r}; there is {', '.join(names(kind))}")
     try:
-        made = _load(targets[name])
+        made = _load(target)
     except ImportError as error:
         raise SettingsError(f"{kind} {name!r} cannot be loaded: {error}") from error
     settings_type = _settings_type(made)
     given = dict(settings or {})
+    if target == _EXTERNAL_TARGET:
+        given[SYSTEM] = name.partition(":")[2]
     if settings_type is None:
         if given:
             raise SettingsError(f"{kind} {name!r} takes no settings")
-        return Choice(kind, name, targets[name])
+        return Choice(kind, name, target)
     built = _build(settings_type, given, f"{kind}.{name}")
     filled = json.loads(json.dumps(dataclasses.asdict(built)))
-    return Choice(kind, name, targets[name], filled)
+    return Choice(kind, name, target, filled)
 
 
 def read_settings(path: str | os.PathLike[str]) -> dict[Kind, dict[str, Any]]:
@@ -144,15 +160,21 @@ def check_settings(data: Mapping[str, Any]) -> dict[Kind, dict[str, Any]]:
             raise SettingsError(
                 f"unknown table [{key}]; allowed: [estimator.NAME], [classifier.NAME]"
             )
-        known = names(key)
         if not isinstance(tables, Mapping):
-            raise SettingsError(f"{key!r} must be a table such as [{key}.{known[0]}]")
+            raise SettingsError(f"{key!r} must be a table such as [{key}.{names(key)[0]}]")
         for name, table in tables.items():
-            if name not in known:
-                raise SettingsError(f"no {key} is called {name!r}; there is {', '.join(known)}")
+            if _target(key, name) is None:
+                known = ", ".join(names(key))
+                raise SettingsError(f"no {key} is called {name!r}; there is {known}")
             if not isinstance(table, Mapping):
                 raise SettingsError(f"{key}.{name} must be a table")
     return {kind: dict(data.get(kind, {})) for kind in KINDS}
+
+
+def _target(kind: Kind, name: str) -> str | None:
+    if kind == "estimator" and name.startswith(f"{EXTERNAL}:"):
+        return _EXTERNAL_TARGET
+    return _targets(kind).get(name)
 
 
 def _targets(kind: Kind) -> dict[str, str]:

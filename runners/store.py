@@ -300,6 +300,21 @@ def unchanged(path: Path, known: Content | None) -> bool:
     return (now.size, now.hash) == (known.size, known.hash)
 
 
+def stamp_of(path: Path) -> str:
+    """Short, and another one once a file, or one below a folder, has changed."""
+    inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+    digest = hashlib.blake2b(digest_size=8)
+    for file in inside:
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            place = os.fsencode(file.relative_to(path))
+            digest.update(b"%s\0%d\0%d\n" % (place, status.st_size, status.st_mtime_ns))
+    return digest.hexdigest()
+
+
 def clip_id_of(path: Path, root: Path) -> str:
     """A file name that tells clips apart: the clip's stem and a hash of its place below ``root``.
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from dollygrip.classifiers.reliability import Failure
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.formats.maps import SceneMaps
+from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.video import Frame, FrameRequest
 
 
@@ -56,5 +58,20 @@ class Estimator(Protocol):
         """The path through the frames of one shot, read once and in order.
 
         Never raises for bad pictures: failure is data.
+        """
+        ...
+
+
+@runtime_checkable
+class MotionReader(Protocol):
+    """Knows the camera's path through a whole clip from elsewhere than its pictures."""
+
+    name: str
+
+    def motions(self, path: Path) -> tuple[ShotMotion, ...]:
+        """The motion of each shot of a clip; failure is data.
+
+        Raises:
+            VideoError: The clip cannot be read.
         """
         ...

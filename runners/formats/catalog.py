@@ -1,5 +1,6 @@
 """All pose formats by name, and which one a file is in."""
 
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -38,18 +39,50 @@ def detect(path: Path) -> PoseFormat | None:
     Raises:
         PoseError: It cannot be read.
     """
-    with naming(path):
-        head = b""
-        if not path.is_dir():
-            if not path.is_file():
-                raise PoseError(f"{path}: no such file, or no regular one")
-            with path.open("rb") as file:
-                head = file.read(_HEAD)
-    for name in _MODULES:
-        found = pose_format(name)
-        if found.matches(path, head):
-            return found
-    return None
+    head = _head(path)
+    formats = map(pose_format, _MODULES)
+    return next((found for found in formats if found.matches(path, head)), None)
+
+
+def find_poses(inputs: Iterable[Path], name: str | None = None) -> Iterator[Path]:
+    """The pose files that the inputs mean, in a stable order, each once.
+
+    A file is taken as given. A folder that is itself in a pose format (a COLMAP model) is one;
+    any other is searched, with its subfolders, for files that look like poses. Hidden files are
+    skipped, and links are not followed.
+
+    Args:
+        inputs: Files and folders.
+        name: Look for this format only.
+    """
+    seen: set[Path] = set()
+    for given in inputs:
+        for path in _search(given, name) if given.is_dir() else (given,):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _search(folder: Path, name: str | None) -> Iterator[Path]:
+    if _looks(folder, name):
+        yield folder
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _search(path, name)
+        elif _looks(path, name):
+            yield path
+
+
+def _looks(path: Path, name: str | None) -> bool:
+    try:
+        if name is None:
+            return detect(path) is not None
+        return pose_format(name).matches(path, _head(path))
+    except PoseError:
+        return False
 
 
 def read_poses(
@@ -78,3 +111,13 @@ def read_poses(
         with naming(path):
             used = Convention.parse(convention, default=found.convention)
     return found.read(path, used), found, used
+
+
+def _head(path: Path) -> bytes:
+    with naming(path):
+        if path.is_dir():
+            return b""
+        if not path.is_file():
+            raise PoseError(f"{path}: no such file, or no regular one")
+        with path.open("rb") as file:
+            return file.read(_HEAD)

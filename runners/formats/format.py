@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dollygrip.geometry.conventions import Convention
 from dollygrip.runners.formats.path import CameraPath
@@ -36,3 +36,14 @@ class PoseFormat:
     matches: Callable[[Path, bytes], bool]
     read: Callable[[Path, Convention], CameraPath]
     write: Callable[[Path, CameraPath, Convention], None] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "convention": str(self.convention),
+            "unit": self.unit,
+            "holds": sorted(self.kept),
+            "writes": self.write is not None,
+        }
