@@ -91,11 +91,12 @@ class CameraPath:
             _check_order(self.frames, "frame number")
         if self.intrinsics is not None:
             put(self, "intrinsics", read_only("intrinsics", self.intrinsics, (n, 4), np.float64))
-            focals = self.intrinsics[self.there, :2]
-            bad = np.flatnonzero(~(np.isfinite(focals) & (focals > 0)).all(axis=1))
-            if len(bad):
-                which = int(np.flatnonzero(self.there)[bad[0]])
-                raise BadPose(which, "has a focal length that is not positive")
+            finite = np.isfinite(self.intrinsics).all(axis=1)
+            if (~finite & self.there).any():
+                raise BadPose(_first(~finite & self.there), "has intrinsics that are not finite")
+            behind = ~(self.intrinsics[:, :2] > 0).all(axis=1) & self.there
+            if behind.any():
+                raise BadPose(_first(behind), "has a focal length that is not positive")
         if self.names and len(self.names) != n:
             raise ValueError(f"{len(self.names)} names for {n} poses")
 
@@ -156,9 +157,17 @@ class CameraPath:
         finite = np.isfinite(poses).all(axis=(1, 2)) | ~valid
         if not finite.all():
             raise BadPose(_first(~finite), "has numbers that are not finite")
+        mixed = np.abs(poses[:, 3] - (0.0, 0.0, 0.0, 1.0)).max(axis=1) > _TOLERANCE
+        if (mixed & valid).any():
+            raise BadPose(
+                _first(mixed & valid),
+                "has a matrix whose last row is not 0 0 0 1; perhaps it is transposed",
+            )
         rotations = np.where(valid[:, None, None], poses[:, :3, :3], np.eye(3))
-        gram = rotations @ np.swapaxes(rotations, -1, -2)
-        skew = np.abs(gram - np.eye(3)).max(axis=(1, 2)) > _TOLERANCE
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram = rotations @ np.swapaxes(rotations, -1, -2)
+        # Numbers that overflow make NaN here, which is within no tolerance.
+        skew = ~(np.abs(gram - np.eye(3)).max(axis=(1, 2)) <= _TOLERANCE)
         if skew.any():
             raise BadPose(
                 _first(skew),

@@ -1,4 +1,4 @@
-"""Poses as rows of seven numbers: a translation and a quaternion."""
+"""Poses as rows of seven numbers: a translation and a quaternion (x, y, z, w when not declared)."""
 
 import numpy as np
 
@@ -8,15 +8,18 @@ from dollygrip.geometry.rotations import from_quaternion, to_quaternion
 from dollygrip.runners.formats.path import BadPose
 
 
+# What is not finite, or becomes so here, is for whoever checks the poses.
+@np.errstate(over="ignore", invalid="ignore")
 def from_rows(rows: FloatArray, convention: Convention) -> FloatArray:
     """(N, 4, 4) world_from_camera poses of rows (N, 7): x, y, z, quaternion.
 
     Raises:
         BadPose: A quaternion has no length.
+        ValueError: The convention is one of matrices.
     """
+    _check(convention)
     quaternions = rows[:, 3:]
     lengths = np.linalg.norm(quaternions, axis=1)
-    # NaN is for whoever checks the poses.
     short = np.abs(lengths - 1.0) > 0.1
     if short.any():
         which = int(short.argmax())
@@ -31,8 +34,14 @@ def from_rows(rows: FloatArray, convention: Convention) -> FloatArray:
 
 def to_rows(world_from_camera: FloatArray, convention: Convention) -> FloatArray:
     """The inverse of :func:`from_rows`."""
+    _check(convention)
     poses = from_opencv(world_from_camera, convention)
     quaternions = to_quaternion(poses[:, :3, :3])
     if convention.quaternion == "wxyz":
         quaternions = np.roll(quaternions, 1, axis=1)
     return np.column_stack([poses[:, :3, 3], quaternions])
+
+
+def _check(convention: Convention) -> None:
+    if convention.transposed:
+        raise ValueError("only matrices can be transposed; these poses are quaternions")

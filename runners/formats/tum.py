@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dollygrip.geometry.conventions import Convention
+from dollygrip.runners.formats import chan, euroc, monst3r
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.path import CameraPath, naming
 from dollygrip.runners.formats.quaternions import from_rows, to_rows
@@ -16,7 +17,10 @@ from dollygrip.runners.formats.text import looks_like_table, read_rows, write_ro
 
 
 def _matches(path: Path, head: bytes) -> bool:
-    return looks_like_table(head, columns=8)
+    if not looks_like_table(head, columns=8):
+        return False
+    # These have eight columns, too, which mean something else.
+    return not any(other.FORMAT.matches(path, head) for other in (chan, euroc, monst3r))
 
 
 def _read(path: Path, convention: Convention) -> CameraPath:
@@ -27,9 +31,9 @@ def _read(path: Path, convention: Convention) -> CameraPath:
 
 
 def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
-    times = cameras.clock()
-    rows = np.column_stack([times, to_rows(cameras.world_from_camera, convention)])
-    write_rows(path, rows[cameras.there], header="timestamp tx ty tz qx qy qz qw")
+    with naming(path):
+        rows = np.column_stack([cameras.clock(), to_rows(cameras.world_from_camera, convention)])
+        write_rows(path, rows[cameras.there], header="timestamp tx ty tz qx qy qz qw")
 
 
 FORMAT = PoseFormat(
