@@ -7,7 +7,6 @@ halved; textures come from halved copies, so that nothing flickers.
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +20,11 @@ from dollygrip.geometry.arrays import BoolArray, FloatArray
 from dollygrip.geometry.rotations import exp, log
 from dollygrip.geometry.synthetic import Motion, Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
+from dollygrip.runners.encoding import encode
 from dollygrip.runners.scenery import Actor, Image, Panel, Scene, person, scene
 
 _OVERSAMPLING = 2
 _NEAR = 0.03
-_TIME_BASE = Fraction(1, 90_000)
 # Rows that a rolling shutter reads at once; so many that no step between two of them is seen.
 _BANDS = 27
 _PULSE_SECONDS = 1.5
@@ -146,22 +145,11 @@ def write_video(
         times: Seconds at which each is shown.
         crf: Constant rate factor: 0 is lossless, 20 good, 35 poor.
     """
+    gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    # One thread: the file is the same on every machine.
+    options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
     with av.open(str(path), "w") as container:
-        gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
-        rate = Fraction(1.0 / gap).limit_denominator(1001)
-        # One thread: the file is the same on every machine.
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
-        stream = container.add_stream("libx264", rate=rate, options=options)
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = _TIME_BASE
-        for image, time in zip(frames, times, strict=True):
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = image.shape[:2]
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.time_base = _TIME_BASE
-            frame.pts = round(time / _TIME_BASE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        encode(container, zip(times, frames, strict=True), 1.0 / gap, options)
 
 
 # --- drawing --------------------------------------------------------------------------------

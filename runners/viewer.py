@@ -1,19 +1,11 @@
 """What the estimator saw and what came of it, drawn over the clip's own pictures.
 
-The clip is labelled as ever, then read twice more: small and grey, to follow its points once more,
-and large and in colour, to draw upon. The pictures are those that the estimator looked at, at
-their own times.
+The pictures are those that the estimator looked at, at their own times.
 """
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import cv2
@@ -21,7 +13,6 @@ import numpy as np
 
 from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.records import ShotLabels
-from dollygrip.geometry.arrays import FloatArray
 from dollygrip.runners.drawing import (
     DARK,
     GREEN,
@@ -40,31 +31,32 @@ from dollygrip.runners.drawing import (
     wrap,
     write,
 )
-from dollygrip.runners.estimators.base import Estimator
-from dollygrip.runners.estimators.movement import movement
-from dollygrip.runners.estimators.tracks import Tracks, track_points
+from dollygrip.runners.encoding import View, encode
+from dollygrip.runners.estimators.base import Estimator, MotionReader
 from dollygrip.runners.formats.trajectories import ShotMotion
-from dollygrip.runners.pipeline import ClipResult, label_clip_file
+from dollygrip.runners.pipeline import ClipResult
 from dollygrip.runners.strip import Strip
-from dollygrip.runners.video import Frame, FrameRequest, VideoError, printable, read_frames
+from dollygrip.runners.video import Frame, printable
+from dollygrip.runners.views import (
+    SeenShot,
+    ViewError,
+    appearing,
+    labelled,
+    look_through,
+    tracked,
+)
+
+__all__ = ["ViewError", "view_clip_file"]
 
 LONG_SIDE = 960
 # Text is not readable on less; smaller pictures are enlarged.
 SHORTEST_LONG_SIDE = 640
-_TIME_BASE = Fraction(1, 90_000)
-
-View = tuple[float, Image]
-"""Seconds from the first frame of the clip, and the picture to show then."""
-
-
-class ViewError(Exception):
-    """The view cannot be written; one plain line."""
 
 
 def view_clip_file(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    estimator: Estimator,
+    estimator: Estimator | MotionReader,
     classifier: Classifier,
     *,
     watch: Callable[[Iterator[View], int], Iterable[View]] = lambda views, total: views,
@@ -86,64 +78,42 @@ def view_clip_file(
         ViewError: The view cannot be written.
     """
     clip, target = Path(path), Path(out)
-    with _appearing(clip, target) as file:
-        result = label_clip_file(clip, estimator, classifier)
+    if target.suffix.lower() != ".mp4":
+        name = printable(target)
+        raise ViewError(f"{name}: a view is an MP4 video; give it a name that ends in .mp4")
+    with appearing(clip, target) as file:
+        result = labelled(clip, estimator, classifier)
         whole = result.record.whole
-        if not result.shots:
-            assert whole.failure is not None
-            raise VideoError(whole.failure.reason, whole.failure.message)
-        video = result.record.provenance["video"]
-        request = replace(estimator.frame_request, color=False)
-        total = 1 + round(whole.end * min(request.rate, video["rate"] or request.rate))
-        views = _views(clip, request, result)
-        _encode(file, watch(views, total), request.rate)
+        request = tracked(estimator)
+        video = result.record.provenance["video"] or {}
+        total = 1 + round(whole.end * min(request.rate, video.get("rate") or request.rate))
+        pages = _pages(look_through(clip, request, result, LONG_SIDE), clip.name, result)
+        # A key frame every two seconds, so that players jump at once.
+        gap = max(1, round(2 * request.rate))
+        with av.open(file, "w", format="mp4") as container:
+            options = {"crf": "23", "preset": "veryfast", "g": str(gap)}
+            encode(container, watch(pages, total), request.rate, options)
     return whole
 
 
-@dataclass(frozen=True, eq=False)
-class _SeenShot:
-    """One shot with its points."""
-
-    number: int
-    motion: ShotMotion
-    labels: ShotLabels
-    tracks: Tracks
-
-    @cached_property
-    def belief(self) -> FloatArray:
-        """(T,) probability that each track moves by itself."""
-        if not self.motion.hypotheses:
-            return np.full(int(self.tracks.track.max(initial=-1)) + 1, np.nan)
-        return movement(self.tracks, self.motion.hypotheses[0].trajectory)
-
-    def draw_on(self, image: Image, time: float) -> None:
-        """Draw what is known at a time over its picture."""
-        frame = int(np.abs(self.tracks.times - time).argmin())
-        draw_tracks(image, self.tracks, self.belief, frame)
-        if self.motion.hypotheses:
-            trajectory = self.motion.hypotheses[0].trajectory
-            draw_horizon(image, trajectory, int(np.abs(trajectory.times - time).argmin()))
-
-
-def _views(path: Path, request: FrameRequest, result: ClipResult) -> Iterator[View]:
-    """The pictures of the view; points are followed one shot ahead."""
-    starts = np.array([motion.start for motion in result.shots])
-
-    def shot_of(frame: Frame) -> int:
-        return max(0, int(np.searchsorted(starts, frame.time, side="right")) - 1)
-
-    followed = itertools.groupby(read_frames(path, request), shot_of)
-    shot: _SeenShot | None = None
+def _pages(
+    looked: Iterable[tuple[Frame, SeenShot]], name: str, result: ClipResult
+) -> Iterator[View]:
+    """The pictures of the view."""
     page: _Page | None = None
-    for frame in read_frames(path, replace(request, long_side=LONG_SIDE, color=True)):
-        while shot is None or shot_of(frame) > shot.number:
-            number, frames = next(followed)
-            motion, labels = result.shots[number], result.record.shots[number]
-            shot = _SeenShot(number, motion, labels, track_points(frames))
+    for frame, shot in looked:
         image = _enlarged(frame.image)
-        page = page or _Page(path.name, result, (image.shape[1], image.shape[0]))
-        shot.draw_on(image, frame.time)
+        page = page or _Page(name, result, (image.shape[1], image.shape[0]))
+        _draw_seen(image, shot, frame.time)
         yield frame.time, page.around(image, frame.time, shot)
+
+
+def _draw_seen(image: Image, shot: SeenShot, time: float) -> None:
+    """Draw what is known at a time over its picture."""
+    frame = int(np.abs(shot.tracks.times - time).argmin())
+    draw_tracks(image, shot.tracks, shot.belief, frame)
+    if shot.trajectory is not None:
+        draw_horizon(image, shot.trajectory, frame)
 
 
 def _enlarged(image: Image) -> Image:
@@ -175,7 +145,7 @@ class _Page:
         height = size[1] + self._text_height + self._strip.height + len(self._legend)
         self._height = height + height % 2
 
-    def around(self, picture: Image, time: float, shot: _SeenShot) -> Image:
+    def around(self, picture: Image, time: float, shot: SeenShot) -> Image:
         """The whole page at a time of the clip."""
         page = np.full((self._height, self._width, 3), DARK, np.uint8)
         height, width = picture.shape[:2]
@@ -188,7 +158,7 @@ class _Page:
         page[top : top + len(self._legend)] = self._legend
         return page
 
-    def _write_words(self, page: Image, time: float, shot: _SeenShot) -> None:
+    def _write_words(self, page: Image, time: float, shot: SeenShot) -> None:
         clock = f"{time:.2f} of {self._whole.end:.2f} s"
         if self._shots > 1:
             clock = f"shot {shot.number + 1} of {self._shots}, {clock}"
@@ -252,56 +222,3 @@ def _explanation(motion: ShotMotion, labels: ShotLabels) -> str:
 
 def _words(labels: Iterable[str]) -> str:
     return ", ".join(label.replace("_", " ") for label in labels)
-
-
-@contextmanager
-def _appearing(clip: Path, target: Path) -> Iterator[BinaryIO]:
-    """A file beside the target that takes its name once all is written."""
-    name = printable(target)
-    if target.suffix.lower() != ".mp4":
-        raise ViewError(f"{name}: a view is an MP4 video; give it a name that ends in .mp4")
-    scratch = target.with_name(f".dollygrip-{os.getpid()}.part")
-    try:
-        if target.exists() or target.is_symlink():
-            if not target.is_file():
-                raise ViewError(f"{name} is there and no file that could be replaced")
-            if clip.exists() and target.samefile(clip):
-                raise ViewError(f"{name} is the clip itself; give the view another name")
-        file = scratch.open("xb")
-    except OSError as error:
-        raise ViewError(f"{name} cannot be written: {error.strerror}") from error
-    try:
-        with file:
-            yield file
-        scratch.replace(target)
-    except (OSError, av.FFmpegError) as error:
-        # A full disk is first noticed by Python, then once more by libav, which cannot say why.
-        first = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise ViewError(f"{name} cannot be written: {first.strerror}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _encode(file: BinaryIO, views: Iterable[View], rate: float) -> None:
-    """Write pictures as H.264, each at its own time.
-
-    Args:
-        file: Gets the MP4.
-        views: Pictures of one even size.
-        rate: About how many there are a second.
-    """
-    # A key frame every two seconds, so that players jump at once.
-    options = {"crf": "23", "preset": "veryfast", "g": str(max(1, round(2 * rate)))}
-    with av.open(file, "w", format="mp4") as container:
-        nominal = Fraction(rate).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate=nominal, options=options)
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = _TIME_BASE
-        for time, image in views:
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = image.shape[:2]
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.time_base = _TIME_BASE
-            frame.pts = round(time / _TIME_BASE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))

@@ -468,7 +468,7 @@ def clip(tmp_path, monkeypatch) -> Path:
     ],
 )
 def test_where_the_view_cannot_be_is_said_at_once(clip, out, said, monkeypatch):
-    monkeypatch.delattr("dollygrip.runners.viewer.label_clip_file")
+    monkeypatch.delattr("dollygrip.runners.viewer.labelled")
     before = clip.read_bytes()
     names = set(Path().iterdir())
     with pytest.raises(ViewError) as error:
