@@ -336,8 +336,6 @@ def _export(options: argparse.Namespace) -> int:
 
 def _view(options: argparse.Namespace) -> int:
     from dollygrip.api import make_recipe
-    from dollygrip.runners.spatial import write_scene
-    from dollygrip.runners.viewer import view_clip_file
 
     name, given = _estimator(options)
     recipe = make_recipe(name, options.classifier, options.settings, given=given)
@@ -346,9 +344,13 @@ def _view(options: argparse.Namespace) -> int:
     out = options.out or f"{Path(options.clip).stem or 'clip'}{suffix}"
     _say(f"labelling {options.clip}, then drawing it")
     if options.spatial:
+        from dollygrip.runners.spatial import write_scene
+
         labels = write_scene(options.clip, out, estimator, classifier)
         _say(f"look at it with: rerun {_argument(out)}")
     else:
+        from dollygrip.runners.viewer import view_clip_file
+
         labels = view_clip_file(options.clip, out, estimator, classifier, watch=_with_progress)
     print(_printable(out))
     if labels.failure is not None:

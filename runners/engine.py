@@ -9,7 +9,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from itertools import islice
@@ -75,6 +74,11 @@ class Recipe:
     estimator: Choice
     classifier: Choice
     timeout: float | None = None
+
+    @property
+    def batch(self) -> int:
+        """How many clips a worker takes at once."""
+        return int(self.estimator.settings.get("batch", 1))
 
     @property
     def hashes(self) -> tuple[str, str]:
@@ -170,7 +174,7 @@ class Workers:
         Raises:
             EngineError: Workers do not start.
         """
-        waiting = deque(tasks)
+        waiting = deque(_groups(tasks, recipe.batch))
         while waiting:
             left = len(waiting)
             pool = self._pool or self._start(min(self._jobs, left))
@@ -200,28 +204,45 @@ class Workers:
             self._pool = None
 
 
+_Group = tuple[Task, ...]
+"""What a worker takes at once."""
+
+
+def _groups(tasks: Iterable[Task], size: int) -> Iterator[_Group]:
+    left = iter(tasks)
+    while group := tuple(islice(left, size)):
+        yield group
+
+
 def _label_in_pool(
-    pool: ProcessPool, waiting: deque[Task], recipe: Recipe, jobs: int
+    pool: ProcessPool, waiting: deque[_Group], recipe: Recipe, jobs: int
 ) -> "Iterator[ClipResult]":
     """Take tasks from ``waiting`` until none is left or the pool breaks; lost ones go back.
 
-    The pool breaks when a worker dies between two tasks, which is nobody's fault.
+    The pool breaks when a worker dies between two tasks, which is nobody's fault. Of a group whose
+    worker died every clip is tried alone.
     """
-    pending: dict[Future[Any], Task] = {}
+    pending: dict[Future[Any], _Group] = {}
     try:
         while waiting or pending:
             # A few tasks ahead, so that no worker waits while the parent writes.
             while waiting and len(pending) < 2 * jobs:
-                arguments = (waiting[0], recipe)
-                pending[pool.schedule(_label, arguments, timeout=recipe.timeout)] = waiting[0]
+                group = waiting[0]
+                limit = None if recipe.timeout is None else recipe.timeout * len(group)
+                pending[pool.schedule(_label, (group, recipe), timeout=limit)] = group
                 waiting.popleft()
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 error = future.exception()
                 if isinstance(error, BrokenProcessPool):
                     raise error
-                task = pending.pop(future)
-                yield future.result() if error is None else _cut_off(task, recipe, error)
+                group = pending.pop(future)
+                if error is None:
+                    yield from future.result()
+                elif len(group) > 1:
+                    waiting.extendleft((task,) for task in group)
+                else:
+                    yield _cut_off(group[0], recipe, error)
     except RuntimeError as error:
         if pool.active and not isinstance(error, BrokenProcessPool):
             raise
@@ -260,7 +281,7 @@ def _cause(error: ProcessExpired) -> str:
 # Below: what runs in a worker.
 
 _threads = 0
-_labellers: "dict[tuple[str, str], Callable[..., ClipResult]]" = {}
+_labellers: "dict[tuple[str, str], Callable[[_Group], list[ClipResult]]]" = {}
 
 
 def _start_worker(estimator: str, classifier: str, threads: int) -> None:
@@ -280,20 +301,35 @@ def _start_worker(estimator: str, classifier: str, threads: int) -> None:
         choose("classifier", classifier)
 
 
-def _label(task: Task, recipe: Recipe) -> "ClipResult":
+def _label(group: _Group, recipe: Recipe) -> "list[ClipResult]":
     label = _labellers.get(recipe.hashes)
     if label is None:
         label = _labellers[recipe.hashes] = _labeller(recipe)
-    return label(task.path, clip_id=task.clip_id)
+    return label(group)
 
 
-def _labeller(recipe: Recipe) -> "Callable[..., ClipResult]":
+def _labeller(recipe: Recipe) -> "Callable[[_Group], list[ClipResult]]":
+    from dollygrip.runners.batching import label_clips_together
+    from dollygrip.runners.estimators.base import BatchEstimator
     from dollygrip.runners.pipeline import label_clip_file
 
-    return partial(
-        label_clip_file,
-        estimator=recipe.estimator.make(),
-        classifier=recipe.classifier.make(),
-        provenance=recipe.provenance(),
-        threads=_threads,
-    )
+    estimator, classifier = recipe.estimator.make(), recipe.classifier.make()
+    provenance = recipe.provenance()
+
+    def label(group: _Group) -> "list[ClipResult]":
+        if len(group) > 1 and isinstance(estimator, BatchEstimator):
+            clips = [(task.path, task.clip_id) for task in group]
+            return label_clips_together(clips, estimator, classifier, provenance=provenance)
+        return [
+            label_clip_file(
+                task.path,
+                estimator,
+                classifier,
+                clip_id=task.clip_id,
+                provenance=provenance,
+                threads=_threads,
+            )
+            for task in group
+        ]
+
+    return label

@@ -81,6 +81,23 @@ class MoodyEstimator:
         threads = max(cv2.getNumThreads(), *pools)
         diagnostics = {"pools": pools, "threads": threads, "spread": np.float64("nan")}
         return Estimate((Hypothesis("rotation", 1.0, trajectory),), diagnostics=diagnostics)
+
+@dataclass(frozen=True)
+class TogetherSettings:
+    batch: int = 3
+
+class MoodyTogether(MoodyEstimator):
+    name = "moody_together"
+
+    def __init__(self, settings: TogetherSettings = TogetherSettings()):
+        super().__init__()
+        self.settings_together = settings
+
+    def estimate_many(self, shots):
+        estimates = [MoodyEstimator.estimate(self, shot) for shot in shots]
+        for estimate in estimates:
+            estimate.diagnostics["together"] = len(shots)
+        return estimates
 """
 
 
@@ -125,6 +142,7 @@ def moody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: moody\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(
         "[dollygrip.estimators]\nmoody = moody_estimator:MoodyEstimator\n"
+        "moody_together = moody_estimator:MoodyTogether\n"
     )
     monkeypatch.syspath_prepend(str(site))
     return "moody"

@@ -1,6 +1,6 @@
 """The estimator's interface: frames in, one :class:`Estimate` out; failure is data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -59,6 +59,18 @@ class Estimator(Protocol):
 
         Never raises for bad pictures: failure is data.
         """
+        ...
+
+
+@runtime_checkable
+class BatchEstimator(Protocol):
+    """An :class:`Estimator` that is quicker with several shots at once, as on a GPU."""
+
+    name: str
+    frame_request: FrameRequest
+
+    def estimate_many(self, shots: Sequence[Iterable[Frame]]) -> list[Estimate]:
+        """The paths through several shots; each as if it were the only one."""
         ...
 
 

@@ -9,9 +9,17 @@ from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming
 
 # In the order in which a file is tried: the sure ones first.
-_MODULES = {
-    "tum": "dollygrip.runners.formats.tum",
-}
+_MODULES = (
+    "recammaster",
+    "ac3d",
+    "motionctrl",
+    "realestate10k",
+    "euroc",
+    "monst3r",
+    "chan",
+    "kitti",
+    "tum",
+)
 _HEAD = 4096
 
 
@@ -28,7 +36,7 @@ def pose_format(name: str) -> PoseFormat:
     """
     if name not in _MODULES:
         raise PoseError(f"no pose format is called {name!r}; there is {', '.join(names())}")
-    found = import_module(_MODULES[name]).FORMAT
+    found = import_module(f"dollygrip.runners.formats.{name}").FORMAT
     assert isinstance(found, PoseFormat)
     return found
 

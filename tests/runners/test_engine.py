@@ -104,6 +104,38 @@ def test_a_worker_killed_from_outside_costs_one_clip_at_most(moody, grey_clip, t
     assert labels.count(("pan_right",)) >= 2
 
 
+def test_shots_of_several_clips_go_to_an_estimator_together(moody, grey_clip, tmp_path):
+    for i in range(5):
+        grey_clip(tmp_path / f"good{i}.mp4", 170)
+    together = Recipe(choose("estimator", "moody_together"), choose("classifier", "threshold"))
+    with Workers(1, "moody_together", "threshold") as started:
+        results = {r.record.clip_id: r for r in started.label(tasks(tmp_path), together)}
+    assert sorted(results) == [f"good{i}" for i in range(5)]
+    assert all(result.record.labels == ("pan_right",) for result in results.values())
+    sizes = [result.record.whole.diagnostics["together"] for result in results.values()]
+    assert sorted(sizes) == [2, 2, 3, 3, 3]
+
+
+def test_a_clip_that_kills_a_whole_group_costs_only_itself(moody, grey_clip, tmp_path):
+    grey_clip(tmp_path / "a_dies.mp4", 20)
+    grey_clip(tmp_path / "b_raises.mp4", 120)
+    (tmp_path / "c_text.mp4").write_text("no video")
+    for i in range(2):
+        grey_clip(tmp_path / f"good{i}.mp4", 170)
+    together = Recipe(
+        choose("estimator", "moody_together", {"batch": 5}), choose("classifier", "threshold")
+    )
+    with Workers(1, "moody_together", "threshold") as started:
+        results = {r.record.clip_id: r.record for r in started.label(tasks(tmp_path), together)}
+    failures = {name: record.failure.reason for name, record in results.items() if record.failure}
+    assert failures == {
+        "a_dies": Reason.ESTIMATOR_CRASHED,
+        "b_raises": Reason.ESTIMATOR_CRASHED,
+        "c_text": Reason.NO_VIDEO,
+    }
+    assert results["good0"].labels == results["good1"].labels == ("pan_right",)
+
+
 def test_leaving_early_ends_the_workers(moody, grey_clip, tmp_path):
     grey_clip(tmp_path / "a.mp4", 170)
     grey_clip(tmp_path / "b_hangs.mp4", 70)
