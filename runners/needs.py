@@ -61,7 +61,7 @@ def packages(python: str, names: Sequence[str], remedy: str) -> Need:
     if found is None:
         return Need(f"the Python interpreter {python}", False, "no such program", remedy)
     try:
-        lacking = _lacking(found, names)
+        lacking = _lacking(found, names) if names else []
     except (OSError, subprocess.SubprocessError) as error:
         return Need(what, False, f"it does not answer: {error}", remedy)
     if lacking:
@@ -79,6 +79,13 @@ def file(what: str, path: Path, remedy: str) -> Need:
     """A file or folder."""
     there = path.exists()
     return Need(what, there, f"{path}" if there else f"no {path}", remedy)
+
+
+def folder(what: str, path: Path | None, variable: str, remedy: str) -> Need:
+    """A folder that the settings or an environment variable should name."""
+    if path is None:
+        return Need(what, False, f"{variable} is not set", remedy)
+    return Need(what, path.is_dir(), f"{path}" if path.is_dir() else f"no folder {path}", remedy)
 
 
 def variable(name: str, remedy: str) -> Need:

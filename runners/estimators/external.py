@@ -5,10 +5,7 @@ of time and memory, and leaves poses in a known format; see :mod:`.description` 
 description says and :mod:`.programs` for what is checked.
 """
 
-import os
 import re
-import shutil
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -38,6 +35,8 @@ from dollygrip.runners.estimators.programs import (
     do_step,
     enough,
     find_output,
+    interpreter,
+    own_folder,
     read_output,
     require,
     trajectory,
@@ -102,18 +101,23 @@ class ExternalEstimator:
         """What has to be there."""
         description = find_description(settings.system)
         required, install = description.needs, description.needs.install
-        python, checkout = _python(settings), _checkout(settings)
         found = [needs.program(name, install) for name in required.programs]
         started = description.command[0]
         if not placeholders(started) and started not in required.programs:
             found.append(needs.program(started, install))
-        if description.uses("checkout") or description.folder == "checkout":
-            found += _checkout_needs(settings, checkout, required.files, install)
-        if description.uses("python"):
-            set_python = f"{install}; then set {_variable(settings.system, 'PYTHON')} to its Python"
-            found.append(needs.packages(python, required.packages, set_python))
         found += [needs.variable(name, install) for name in required.variables]
         found += [needs.gpu()] if required.gpu else []
+        if description.uses("checkout") or description.folder == "checkout":
+            variable, checkout = _variable(settings.system, "ROOT"), _checkout(settings)
+            remedy = f"{install}; then set checkout, or {variable}, to that folder"
+            own = needs.folder("its own folder", checkout, variable, remedy)
+            found.insert(0, own)
+            if checkout is None or not own.there:  # nothing is installed
+                return tuple(found)
+            found += [needs.file(f"its file {f}", checkout / f, install) for f in required.files]
+        if description.uses("python"):
+            remedy = f"{install}; then set python, or {_variable(settings.system, 'PYTHON')}, to it"
+            found.append(needs.packages(_python(settings), required.packages, remedy))
         return tuple(found)
 
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
@@ -186,25 +190,8 @@ def _variable(system: str, what: str) -> str:
 
 
 def _python(settings: ExternalSettings) -> str:
-    given = settings.python or os.environ.get(_variable(settings.system, "PYTHON"), "")
-    # As a path from here: the program may run in another folder.
-    return os.path.abspath(found) if (found := shutil.which(given)) else given or sys.executable  # noqa: PTH100
+    return interpreter(settings.python, _variable(settings.system, "PYTHON"))
 
 
 def _checkout(settings: ExternalSettings) -> Path | None:
-    given = settings.checkout or os.environ.get(_variable(settings.system, "ROOT"), "")
-    return Path(given).expanduser().absolute() if given else None
-
-
-def _checkout_needs(
-    settings: ExternalSettings, checkout: Path | None, files: Iterable[str], install: str
-) -> list[Need]:
-    variable = _variable(settings.system, "ROOT")
-    remedy = f"{install}; then set checkout in its settings, or {variable}, to that folder"
-    if checkout is None:
-        return [Need("its own folder", False, f"{variable} is not set", remedy)]
-    if not checkout.is_dir():
-        return [needs.file("its own folder", checkout, remedy)]
-    return [
-        needs.file(f"the file {name} of its folder", checkout / name, install) for name in files
-    ]
+    return own_folder(settings.checkout, _variable(settings.system, "ROOT"))

@@ -5,6 +5,8 @@ it, belong to the pictures it was given, and explain what moves in them.
 """
 
 import os
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,6 +129,20 @@ def require(needs: Sequence[Need], title: str) -> None:
     failure = missing(needs, title)
     if failure is not None:
         raise NoAnswer(failure.reason, failure.message)
+
+
+def own_folder(given: str, variable: str) -> Path | None:
+    """The folder that a program came in, as the settings or an environment variable say."""
+    found = given or os.environ.get(variable, "")
+    # Unlike Path.expanduser, this does not raise for a user that there is not.
+    return Path(os.path.expanduser(found)).absolute() if found else None  # noqa: PTH111
+
+
+def interpreter(given: str, variable: str) -> str:
+    """The Python interpreter that a program is installed for; this one when nothing is said."""
+    wanted = given or os.environ.get(variable, "") or sys.executable
+    # As a path from here, since it runs elsewhere; links are kept, which virtual environments are.
+    return os.path.abspath(shutil.which(wanted) or wanted)  # noqa: PTH100
 
 
 @contextmanager
