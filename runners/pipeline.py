@@ -1,6 +1,5 @@
 """One clip, from file to record: read, split into shots, estimate, classify, combine."""
 
-import logging
 import os
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.estimators.base import Estimate, Estimator, MotionReader
+from dollygrip.runners.estimators.base import Estimator, MotionReader, crash, estimated
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.shots import split_shots
@@ -33,8 +32,6 @@ STILL_PICTURE = Failure(
 
 # Frames that wait for the estimator.
 _MOST_AHEAD = 8
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +195,7 @@ def _motions(
     motions = []
     for shot in split_shots(frames):
         watched = _Watched(shot, shot.start)
-        estimate = _estimated(estimator, watched)
+        estimate = estimated(estimator, watched)
         for _ in watched:  # an estimator that stopped early must not shorten the shot
             pass
         doubts = (*estimate.doubts, STILL_PICTURE) if watched.still else estimate.doubts
@@ -226,16 +223,7 @@ def _read_motions(reader: MotionReader, path: Path) -> tuple[ShotMotion, ...]:
     except VideoError:
         raise
     except Exception as error:
-        return (ShotMotion(0.0, 0.0, failure=_crash(f"the estimator {reader.name}", error)),)
-
-
-def _estimated(estimator: Estimator, frames: Iterable[Frame]) -> Estimate:
-    try:
-        return estimator.estimate(frames)
-    except VideoError:
-        raise
-    except Exception as error:
-        return Estimate((), failure=_crash(f"the estimator {estimator.name}", error))
+        return (ShotMotion(0.0, 0.0, failure=crash(f"the estimator {reader.name}", error)),)
 
 
 def _classified(classifier: Classifier, shot: ShotMotion) -> ShotLabels:
@@ -250,15 +238,7 @@ def _classified(classifier: Classifier, shot: ShotMotion) -> ShotLabels:
     try:
         return classifier.classify(shot.hypotheses, **about)
     except Exception as error:
-        return failed(_crash(f"the classifier {classifier.name}", error), **about)
-
-
-def _crash(who: str, error: Exception) -> Failure:
-    logger.debug("%s crashed", who, exc_info=error)
-    if isinstance(error, MemoryError):
-        return Failure(Reason.OUT_OF_MEMORY, f"{who} ran out of memory; use fewer --jobs.")
-    text = " ".join(str(error).split())
-    return Failure(Reason.ESTIMATOR_CRASHED, f"{who} crashed: {type(error).__name__}: {text}")
+        return failed(crash(f"the classifier {classifier.name}", error), **about)
 
 
 def _video_info(clip: VideoClip, end: float) -> dict[str, Any]:

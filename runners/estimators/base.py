@@ -1,15 +1,18 @@
 """The estimator's interface: frames in, one :class:`Estimate` out; failure is data."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from dollygrip.classifiers.reliability import Failure
+from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.formats.maps import SceneMaps
 from dollygrip.runners.formats.trajectories import ShotMotion
-from dollygrip.runners.video import Frame, FrameRequest
+from dollygrip.runners.video import Frame, FrameRequest, VideoError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,3 +90,26 @@ class MotionReader(Protocol):
             VideoError: The clip cannot be read.
         """
         ...
+
+
+def estimated(estimator: Estimator, frames: Iterable[Frame]) -> Estimate:
+    """What an estimator says of a shot; a failure where it raises.
+
+    Raises:
+        VideoError: The frames cannot be read.
+    """
+    try:
+        return estimator.estimate(frames)
+    except VideoError:
+        raise
+    except Exception as error:
+        return Estimate((), failure=crash(f"the estimator {estimator.name}", error))
+
+
+def crash(who: str, error: Exception) -> Failure:
+    """What to say of code that raised."""
+    logger.debug("%s crashed", who, exc_info=error)
+    if isinstance(error, MemoryError):
+        return Failure(Reason.OUT_OF_MEMORY, f"{who} ran out of memory; use fewer --jobs.")
+    text = " ".join(str(error).split())
+    return Failure(Reason.ESTIMATOR_CRASHED, f"{who} crashed: {type(error).__name__}: {text}")
