@@ -403,14 +403,14 @@ def _formats(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from dollygrip.runners.doctor import examine
+    from dollygrip.runners.doctor import examine, text
     from dollygrip.runners.formats.jsonl import dumps
 
     report = examine()
     if options.json:
         print(dumps(report.to_dict()))
     else:
-        for line in str(report).splitlines():
+        for line in text(report, shutil.get_terminal_size((PIPE_WIDTH, 1)).columns).splitlines():
             print(_printable(line))
     return OK
 

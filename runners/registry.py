@@ -25,7 +25,7 @@ Kind = Literal["estimator", "classifier"]
 KINDS: tuple[Kind, ...] = ("estimator", "classifier")
 BUILT_IN: dict[Kind, dict[str, str]] = {
     "estimator": {
-        "auto": "dollygrip.runners.estimators.auto:AutoEstimator",
+        "auto": "dollygrip.runners.auto:AutoEstimator",
         "colmap": "dollygrip.runners.estimators.colmap:ColmapEstimator",
         "dense": "dollygrip.runners.estimators.dense:DenseEstimator",
         "flow": "dollygrip.runners.estimators.flow:FlowEstimator",

@@ -10,6 +10,8 @@ from dollygrip.runners.formats.path import CameraPath, PoseError, naming
 
 # In the order in which a file is tried: the sure ones first.
 _MODULES = (
+    "colmap",
+    "nerfstudio",
     "recammaster",
     "ac3d",
     "motionctrl",
@@ -19,6 +21,12 @@ _MODULES = (
     "chan",
     "kitti",
     "tum",
+    "usd",
+    "megasam",
+    "vipe",
+    "droid",
+    "cut3r",
+    "depth_anything",
 )
 _HEAD = 4096
 
