@@ -24,7 +24,7 @@ from dollygrip.geometry.conventions import (
 from dollygrip.geometry.resampling import resample
 from dollygrip.geometry.rotations import from_quaternion, to_quaternion
 from dollygrip.geometry.trajectory import Trajectory
-from dollygrip.runners.estimators.structure import agreement
+from dollygrip.runners.estimators.structure import agreement, scene_depth, structure
 from dollygrip.runners.estimators.tracks import Tracks
 from dollygrip.runners.formats.path import CameraPath
 
@@ -79,6 +79,18 @@ def plausibility(
         return Plausibility(explained)
     as_good = tuple(other for other, share in others if share > best - _AS_GOOD)
     return Plausibility(explained, as_good, best)
+
+
+def in_scene_depths(path: Trajectory, tracks: Tracks) -> Trajectory:
+    """The path with the depth of the scene that its pictures show.
+
+    Where they show no parallax, the camera did not travel as far as one could see: travel is left
+    out then, because at the scale of a far scene it is noise.
+    """
+    depth = scene_depth(structure(tracks, path))
+    if np.isfinite(depth):
+        return replace(path, scene_depth=depth)
+    return replace(path, centers=np.zeros_like(path.centers), scene_depth=1.0)
 
 
 def alternatives(used: Convention) -> Iterator[Convention]:

@@ -11,8 +11,12 @@ from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.conventions import Convention
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
-from dollygrip.runners.estimators.plausibility import POOR, Plausibility, plausibility
-from dollygrip.runners.estimators.structure import scene_depth, structure
+from dollygrip.runners.estimators.plausibility import (
+    POOR,
+    Plausibility,
+    in_scene_depths,
+    plausibility,
+)
 from dollygrip.runners.estimators.tracks import track_points
 from dollygrip.runners.formats.catalog import detect, read_poses
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming, positions_in_video
@@ -64,6 +68,8 @@ class PosesEstimator:
     """Reads camera paths; see the module's text. A :class:`~.base.MotionReader`."""
 
     name = "poses"
+    # For whoever wants to show what the poses were held against.
+    frame_request = _REQUEST
 
     def __init__(self, settings: PosesSettings = DEFAULTS) -> None:
         """Store the settings."""
@@ -99,14 +105,12 @@ class PosesEstimator:
             return _failed(
                 Reason.WRONG_CONVENTION, _says_better(source, used, fits), about, watched.last
             )
-        path = cameras.at(times)
-        depth = scene_depth(structure(tracks, path))
-        if np.isfinite(depth):
-            path = replace(path, scene_depth=depth)
-        doubts: tuple[Failure, ...] = ()
+        path, doubts = cameras.at(times), []
         if fits.explained < POOR:
-            doubts = (Failure(Reason.POSES_DISAGREE, _says_poor(source, fits.explained)),)
-        return replace(self._motion(path, about), end=watched.last, doubts=doubts)
+            doubts = [Failure(Reason.POSES_DISAGREE, _says_poor(source, fits.explained))]
+        elif np.isfinite(fits.explained):
+            path = in_scene_depths(path, tracks)
+        return replace(self._motion(path, about), end=watched.last, doubts=tuple(doubts))
 
     def _read(self, path: Path) -> tuple[CameraPath, dict[str, Any], Convention]:
         settings = self.settings
