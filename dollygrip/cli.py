@@ -168,7 +168,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     sentence = f"{summary[0].upper()}{summary[1:]}."
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=sentence)
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, parser=parser)
     return parser
 
 
@@ -262,8 +262,7 @@ def _label(options: argparse.Namespace) -> int:
 
     inputs = options.inputs or ([options.poses] if options.poses else [])
     if not inputs:
-        _say("error: name a clip or a folder with clips, or poses with --poses")
-        return USAGE_ERROR
+        options.parser.error("name a clip or a folder with clips, or poses with --poses")
     estimator, _ = _estimator(options)
     with start_workers(inputs, estimator, options.classifier, options.jobs) as workers:
         return _label_with(workers, inputs, options)
@@ -278,10 +277,8 @@ def _estimator(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     }
     if options.poses is None:
         if given and options.estimator != "poses":
-            from dollygrip.runners.registry import SettingsError
-
             said = ", ".join(f"--{name}" for name in given)
-            raise SettingsError(f"{said}: only with --poses")
+            options.parser.error(f"{said} {'is' if len(given) == 1 else 'are'} for --poses only")
         return options.estimator, given
     clips = getattr(options, "inputs", None) or getattr(options, "clip", None)
     return "poses", {**given, "poses": options.poses if clips else ""}

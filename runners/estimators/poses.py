@@ -18,7 +18,7 @@ from dollygrip.runners.estimators.plausibility import (
     plausibility,
 )
 from dollygrip.runners.estimators.tracks import track_points
-from dollygrip.runners.formats.catalog import detect, read_poses
+from dollygrip.runners.formats.catalog import detect, pose_format, read_poses
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming, positions_in_video
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.video import Frame, FrameRequest, printable, read_frames
@@ -59,6 +59,8 @@ class PosesSettings:
         if not 0.0 < self.rate < float("inf"):
             raise ValueError(f"rate must be positive, not {self.rate}")
         Convention.parse(self.convention)
+        if self.format:
+            pose_format(self.format)
 
 
 DEFAULTS = PosesSettings()
