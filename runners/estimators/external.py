@@ -116,7 +116,8 @@ class ExternalEstimator:
                 return tuple(found)
             found += [needs.file(f"its file {f}", checkout / f, install) for f in required.files]
         if description.uses("python"):
-            remedy = f"{install}; then set python, or {_variable(settings.system, 'PYTHON')}, to it"
+            variable = _variable(settings.system, "PYTHON")
+            remedy = f"{install}; then set python, or {variable}, to its Python"
             found.append(needs.packages(_python(settings), required.packages, remedy))
         return tuple(found)
 

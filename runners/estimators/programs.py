@@ -25,8 +25,7 @@ from dollygrip.geometry.resampling import resample
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.children import Limits, run
 from dollygrip.runners.estimators.base import Estimate
-from dollygrip.runners.estimators.plausibility import POOR, plausibility
-from dollygrip.runners.estimators.structure import scene_depth, structure
+from dollygrip.runners.estimators.plausibility import POOR, in_scene_depths, plausibility
 from dollygrip.runners.estimators.tracks import track_points
 from dollygrip.runners.formats.catalog import read_poses
 from dollygrip.runners.formats.path import BadPose, CameraPath, PoseError, positions_in_video
@@ -337,10 +336,10 @@ def trajectory(
         return path
     findings.diagnostics["explained"] = round(fits.explained, 3)
     if fits.better:
+        others = " or ".join(f"{other}" for other in fits.better[:3])
         message = (
             f"The poses that {program.title} wrote, read as {used}, explain {fits.explained:.0%} "
-            f"of what moves in the pictures, but {fits.explained_better:.0%} as {fits.better[0]}: "
-            f"{fix}."
+            f"of what moves in the pictures, but {fits.explained_better:.0%} as {others}: {fix}."
         )
         raise NoAnswer(Reason.WRONG_CONVENTION, message)
     if fits.explained < POOR:
@@ -350,10 +349,7 @@ def trajectory(
         )
         findings.doubts.append(Failure(Reason.POSES_DISAGREE, message))
         return path
-    depth = scene_depth(structure(tracks, path))
-    if np.isfinite(depth):
-        return replace(path, scene_depth=depth)
-    return replace(path, centers=np.zeros_like(path.centers))
+    return in_scene_depths(path, tracks)
 
 
 def _numbered(
@@ -393,18 +389,18 @@ def _by_name(cameras: CameraPath, names: Sequence[str]) -> CameraPath:
         ValueError: A picture is not one of these, or has two poses.
     """
     number = {Path(name).stem: k for k, name in enumerate(names)}
+    rows = np.flatnonzero(cameras.there)
     try:
-        frames = np.array([number[Path(name).stem] for name in cameras.names])
+        frames = np.array([number[Path(cameras.names[row]).stem] for row in rows], np.intp)
     except KeyError as error:
         raise ValueError(f"there is no picture {error}") from error
     order = np.argsort(frames, kind="stable")
-    intrinsics = cameras.intrinsics
+    kept = rows[order]
     return CameraPath(
-        cameras.world_from_camera[order],
+        cameras.world_from_camera[kept],
         frames=frames[order],
-        intrinsics=None if intrinsics is None else intrinsics[order],
+        intrinsics=None if cameras.intrinsics is None else cameras.intrinsics[kept],
         size=cameras.size,
-        valid=cameras.there[order],
         scene_depth=cameras.scene_depth,
         metric=cameras.metric,
     )
