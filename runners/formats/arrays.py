@@ -1,0 +1,316 @@
+"""Arrays of numbers in ``.npy`` and ``.npz`` files: never a pickle, and within bounds.
+
+numpy's own reader believes what a header says, and a zip file's directory says what it likes: both
+can ask for more memory than there is. Here nothing is made larger than its checked size, and an
+array that nobody asks for is not touched beyond its header.
+"""
+
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dollygrip.geometry.arrays import FloatArray
+from dollygrip.runners.formats.path import MOST_BYTES, PoseError, naming
+
+Numbers = npt.NDArray[Any]
+
+# numpy pads headers of plain arrays to 128 bytes.
+_LONGEST_HEADER = 4096
+_CHUNK = 2**20
+# How much of a large array may be passed over to get at a few of its frames.
+_MOST_PASSED = 2 * 2**30
+_SAMPLED_FRAMES = 8
+_ZIP = b"PK\x03\x04"
+# The record at the end of a zip file; files of up to 4 GiB and 65,534 members have just this one.
+_END = struct.Struct("<4s4H2LH")
+_LARGEST_DIRECTORY = 2**20
+
+_MAGIC = b"\x93NUMPY"
+_DESCR = re.compile(rb"'descr':\s*'([<>|=]?[biuf]\d{1,2})'")
+_FORTRAN = re.compile(rb"'fortran_order':\s*(True|False)")
+_SHAPE = re.compile(rb"'shape':\s*\(([\d,\s]*)\)")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the header of an array says.
+
+    Attributes:
+        shape: Sizes along the axes.
+        dtype: Of the numbers.
+        fortran: The first axis changes fastest.
+        start: Bytes of the file before the numbers.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    start: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all numbers."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def layout(head: bytes) -> Layout:
+    """The header of a ``.npy`` file, from its first bytes.
+
+    Raises:
+        ValueError: It has none, or is no array of plain numbers.
+    """
+    if len(head) < 12 or not head.startswith(_MAGIC):
+        raise ValueError("is no array file of numpy")
+    size, start = (2, 10) if head[6] == 1 else (4, 12)
+    start += int.from_bytes(head[8 : 8 + size], "little")
+    if start > min(len(head), _LONGEST_HEADER):
+        raise ValueError("has a header that is cut off or too long")
+    header = head[8 + size : start]
+    descr, fortran, shape = (rule.search(header) for rule in (_DESCR, _FORTRAN, _SHAPE))
+    if descr is None or fortran is None or shape is None:
+        if b"O'" in header:
+            raise ValueError("holds Python objects (a pickle), which are never read")
+        raise ValueError("holds no plain array of numbers")
+    try:
+        dtype = np.dtype(descr[1].decode())
+    except TypeError as error:
+        raise ValueError(f"has numbers of an unknown kind, {descr[1].decode()}") from error
+    sizes = tuple(int(word) for word in shape[1].decode().replace(",", " ").split())
+    return Layout(sizes, dtype, fortran[1] == b"True", start)
+
+
+def names_in(path: Path, head: bytes) -> frozenset[str]:
+    """The names of the arrays in an ``.npz`` file; none where it is no such file. Never raises.
+
+    Args:
+        path: The file.
+        head: Its first bytes.
+    """
+    if not head.startswith(_ZIP):
+        return frozenset()
+    try:
+        with _npz(path) as archive:
+            return frozenset(archive)
+    except PoseError:
+        return frozenset()
+
+
+def read_npz(
+    path: Path, names: Collection[str], optional: Collection[str] = ()
+) -> dict[str, Numbers]:
+    """Some arrays of an ``.npz`` file; the others are not touched.
+
+    Args:
+        path: The file.
+        names: Of arrays that must be there.
+        optional: Of arrays that are left out of the result where they are not.
+
+    Raises:
+        PoseError: It cannot be read, lacks one of them, or one is damaged, too large, or a pickle.
+    """
+    with _npz(path) as archive:
+        lacking = [name for name in names if name not in archive]
+        if lacking:
+            raise PoseError(f"{path}: lacks the array {lacking[0]!r}")
+        wanted = [*names, *(name for name in optional if name in archive)]
+        return {name: _read(archive[name], name) for name in wanted}
+
+
+def read_npy(path: Path) -> Numbers:
+    """The array of a ``.npy`` file.
+
+    Raises:
+        PoseError: It cannot be read, is damaged, too large, or a pickle.
+    """
+    with naming(path), _regular(path).open("rb") as file:
+        return _numbers(file)
+
+
+def shape_in(path: Path, name: str | None = None) -> tuple[int, ...] | None:
+    """The shape of an array, from its header alone; None where there is no such array.
+
+    Args:
+        path: A ``.npy`` file, or an ``.npz`` file.
+        name: Of the array in an ``.npz`` file.
+
+    Raises:
+        PoseError: The file cannot be read, or the array is none of plain numbers.
+    """
+    with _stream(path, name) as file:
+        return None if file is None else layout(file.read(_LONGEST_HEADER)).shape
+
+
+def some_frames(path: Path, frames: int, name: str | None = None) -> FloatArray | None:
+    """Numbers of a few frames of a large array, all in a row; the rest stays where it is.
+
+    Args:
+        path: A ``.npy`` file, or an ``.npz`` file.
+        frames: How many frames the array stacks.
+        name: Of the array in an ``.npz`` file.
+
+    Returns:
+        (M,) numbers; None where there is no such array, or none that stacks so many.
+
+    Raises:
+        PoseError: The file cannot be read, or the array is damaged.
+    """
+    with _stream(path, name) as file:
+        if file is None:
+            return None
+        found = layout(file.read(_LONGEST_HEADER))
+        size, rest = divmod(found.bytes, max(frames, 1))
+        count = min(frames, _SAMPLED_FRAMES)
+        if rest or found.fortran or found.bytes > _MOST_PASSED or size * count > MOST_BYTES:
+            return None
+        parts = []
+        for frame in np.linspace(0, frames - 1, count).round().astype(int):
+            file.seek(found.start + int(frame) * size)
+            part = _exactly(file, size)
+            if len(part) != size:
+                raise ValueError("is cut off")
+            parts.append(np.frombuffer(part, found.dtype))
+        return np.concatenate(parts).astype(np.float64) if parts else None
+
+
+def median_depth(depths: FloatArray | None) -> float:
+    """The median of depths (M,), leaving out what is no depth; NaN where there is none."""
+    if depths is None:
+        return math.nan
+    there = depths[np.isfinite(depths) & (depths > 0.0)]
+    return float(np.median(there)) if len(there) else math.nan
+
+
+@contextmanager
+def _npz(path: Path) -> Iterator[dict[str, "_Member"]]:
+    with naming(path):
+        try:
+            with _regular(path).open("rb") as file:
+                _check_directory(file)
+                with zipfile.ZipFile(file) as archive:
+                    yield {
+                        info.filename.removesuffix(".npy"): _Member(archive, info)
+                        for info in archive.infolist()
+                    }
+        except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+            raise PoseError(f"{path}: is damaged or cut off: {error}") from error
+        except (NotImplementedError, RuntimeError, OverflowError) as error:
+            raise PoseError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Member:
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+
+    def open(self) -> IO[bytes]:
+        # The others unpack all that they are given at once, however much that becomes.
+        if self.info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"the array {self.info.filename!r} is packed in an unusual way")
+        return self.archive.open(self.info)
+
+
+@contextmanager
+def _stream(path: Path, name: str | None) -> Iterator[IO[bytes] | None]:
+    if name is None:
+        if not path.exists():
+            yield None
+            return
+        with naming(path), _regular(path).open("rb") as file:
+            yield file
+        return
+    with _npz(path) as archive:
+        if name not in archive:
+            yield None
+            return
+        with _about(name), archive[name].open() as file:
+            yield file
+
+
+def _read(member: _Member, name: str) -> Numbers:
+    with _about(name), member.open() as file:
+        return _numbers(file)
+
+
+def _numbers(file: IO[bytes]) -> Numbers:
+    head = file.read(_LONGEST_HEADER)
+    found = layout(head)
+    if found.bytes > MOST_BYTES:
+        raise ValueError(f"of shape {found.shape} is too large")
+    data = head[found.start :] + _exactly(file, found.bytes + 1 - len(head) + found.start)
+    if len(data) != found.bytes:
+        what = "less" if len(data) < found.bytes else "more"
+        raise ValueError(f"holds {what} than the {found.bytes} bytes that its header says")
+    return np.frombuffer(data, found.dtype).reshape(
+        found.shape, order="F" if found.fortran else "C"
+    )
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    """So many bytes, or as many as there are."""
+    data = bytearray()
+    while len(data) < size:
+        chunk = file.read(min(_CHUNK, size - len(data)))
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data)
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a zip file whose directory would itself fill the memory."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END.size))
+    tail = file.read(_END.size)
+    if len(tail) < _END.size or not tail.startswith(b"PK\x05\x06"):
+        raise ValueError("is cut off, or no npz file")
+    _, _, _, _, members, directory, _, _ = _END.unpack(tail)
+    file.seek(max(0, size - _END.size - 20))
+    large = file.read(4) == b"PK\x06\x07"
+    if large or directory > _LARGEST_DIRECTORY:
+        raise ValueError(f"is too large, with {members} arrays")
+
+
+def _regular(path: Path) -> Path:
+    if path.exists() and not path.is_file():
+        raise ValueError("no regular file")
+    return path
+
+
+@contextmanager
+def _about(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the array {name!r} {error}") from error
+
+
+def stack(name: str, values: Numbers, *shapes: tuple[int, int]) -> FloatArray:
+    """(N, *shape) matrices of an array that may have an axis of one batch, or be one matrix.
+
+    (N, 3, 4) poses come back as (N, 4, 4).
+
+    Raises:
+        ValueError: It has none of the shapes.
+    """
+    matrices = np.asarray(values, np.float64)
+    if matrices.ndim == 4 and len(matrices) == 1:
+        matrices = matrices[0]
+    if matrices.ndim == 2:
+        matrices = matrices[None]
+    if matrices.ndim != 3 or matrices.shape[1:] not in shapes:
+        wanted = " or ".join(f"(N, {rows}, {columns})" for rows, columns in shapes)
+        raise ValueError(f"has the array {name!r} of shape {values.shape}, expected {wanted}")
+    if matrices.shape[1:] == (3, 4):
+        last = np.broadcast_to([0.0, 0.0, 0.0, 1.0], (len(matrices), 1, 4))
+        matrices = np.concatenate([matrices, last], axis=1)
+    return matrices
