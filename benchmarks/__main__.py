@@ -1,16 +1,16 @@
-"""``python -m benchmarks accuracy|ablations|confusions|paths|poses|speed ...``."""
+"""``python -m benchmarks accuracy|ablations|confusions|conventions|paths|poses|speed ...``."""
 
 import argparse
 import sys
 
-from benchmarks import ablations, accuracy, confusions, paths, poses, speed
+from benchmarks import ablations, accuracy, confusions, conventions, paths, poses, speed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for benchmark in (accuracy, ablations, confusions, paths, poses, speed):
+    for benchmark in (accuracy, ablations, confusions, conventions, paths, poses, speed):
         benchmark.add_command(commands)
     options = parser.parse_args(arguments)
     try:

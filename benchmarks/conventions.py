@@ -1,0 +1,114 @@
+"""Exact poses of rendered clips, read as if written in a wrong convention: is it found out?
+
+Where the wrong convention gives the same path (a plain dolly under ``camera_from_world opengl``),
+or one that looks the same, there is nothing to find; what counts is whether the labels differ.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.poses import read_path
+from benchmarks.tables import Cells, listing, mean, number
+from benchmarks.truth import add_choice_of_clips, read_truth
+from dollygrip.api import label_trajectory
+from dollygrip.geometry.conventions import Convention, from_opencv, to_opencv
+from dollygrip.geometry.trajectory import Trajectory
+from dollygrip.runners.estimators.plausibility import plausibility
+from dollygrip.runners.estimators.poses import PosesEstimator
+from dollygrip.runners.estimators.tracks import Tracks, track_points
+from dollygrip.runners.formats.path import CameraPath
+from dollygrip.runners.video import read_frames
+
+TRUE = Convention()
+WRONG = (
+    "camera_from_world",
+    "opengl",
+    "camera_from_world opengl",
+    "unreal",
+    "body",
+    "rotations_inverted",
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of one clip's poses in one convention.
+
+    Attributes:
+        convention: The words of the convention they were read with.
+        matters: The labels differ from those of the right reading.
+        named: The right convention is among those that are named.
+        blamed: Some convention is named.
+        explained: Share of what is seen that the poses explain.
+    """
+
+    convention: str
+    matters: bool
+    named: bool
+    blamed: bool
+    explained: float
+
+
+def readings(clip: Path) -> list[Reading]:
+    """Hold the poses beside a clip against it, as they are and in each wrong convention."""
+    exact = read_path(clip.with_suffix(".npz"))
+    tracks = track_points(read_frames(clip, PosesEstimator.frame_request))
+    said = label_trajectory(exact).labels
+    return [_reading(words, exact, said, tracks) for words in ("", *WRONG)]
+
+
+def _reading(words: str, exact: Trajectory, said: tuple[str, ...], tracks: Tracks) -> Reading:
+    used = Convention.parse(words)
+    poses = np.tile(np.eye(4), (len(exact), 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = exact.rotations, exact.centers
+    size = np.array(exact.size, float)
+    middle = np.full((len(exact), 2), 0.5)
+    cameras = CameraPath(
+        to_opencv(from_opencv(poses, TRUE), used),
+        intrinsics=np.column_stack([exact.focals[:, None] / size, middle]),
+        size=exact.size,
+        scene_depth=exact.scene_depth,
+    )
+    found = plausibility(cameras, used, exact.times, tracks)
+    return Reading(
+        convention=words or "as written",
+        matters=label_trajectory(cameras.at(exact.times)).labels != said,
+        named=TRUE in found.better,
+        blamed=bool(found.better),
+        explained=found.explained,
+    )
+
+
+def add_command(commands: Any) -> None:
+    """Add ``conventions`` to the benchmarks' command line."""
+    parser = commands.add_parser("conventions", help="wrong pose conventions, found out or not")
+    add_choice_of_clips(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    truths = read_truth(options.folder, options.only, options.limit)
+    clips = [truth.path for truth in truths if truth.path.with_suffix(".npz").exists()]
+    if not clips:
+        raise ValueError(f"{options.folder} has no clip with its path (NAME.npz) beside it")
+    found = [reading for clip in clips for reading in readings(clip)]
+    by_words = {words: [r for r in found if r.convention == words] for words in _words(found)}
+    cells: Cells[tuple[str, list[Reading]]] = (
+        ("read as", lambda item: item[0]),
+        ("clips", lambda item: str(len(item[1]))),
+        ("labels differ", lambda item: str(sum(r.matters for r in item[1]))),
+        ("of these found", lambda item: number(mean(r.named for r in item[1] if r.matters))),
+        ("others blamed", lambda item: str(sum(r.blamed and not r.matters for r in item[1]))),
+        ("explained", lambda item: number(float(np.median([r.explained for r in item[1]])))),
+    )
+    print(listing(cells, by_words.items()))
+    return 0
+
+
+def _words(found: Sequence[Reading]) -> list[str]:
+    return list(dict.fromkeys(reading.convention for reading in found))
