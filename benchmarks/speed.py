@@ -18,6 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dollygrip.cli import SOME_FAILED
+
+DEFAULT = "flow"
 SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif", ".m4v"})
 DECODE = """
 import sys, av
@@ -108,15 +111,16 @@ class Share:
     share: float
 
 
-def measure(path: Path, repeats: int) -> Cost:
+def measure(path: Path, repeats: int, estimator: str = DEFAULT) -> Cost:
     """Time one clip, start-up included.
 
     Raises:
         ValueError: Labelling or decoding failed.
     """
-    turns = [_turn([path]) for _ in range(repeats)]
+    turns = [_turn([path], estimator=estimator) for _ in range(repeats)]
     decoded = [_median([turn[i] for turn in turns]) for i in range(2)]
-    return _cost(path.name, path, 1, *decoded)
+    name = path.name if estimator == DEFAULT else f"{path.name} ({estimator})"
+    return _cost(name, path, 1, *decoded)
 
 
 def measure_steady(path: Path, repeats: int, copies: int = 6) -> Cost:
@@ -140,13 +144,19 @@ def measure_steady(path: Path, repeats: int, copies: int = 6) -> Cost:
     return _cost(f"{copies - 1} more of {path.name}", path, copies - 1, *more)
 
 
-def _turn(paths: Sequence[Path], jobs: int | None = None) -> tuple[Child, Child]:
+def _turn(
+    paths: Sequence[Path], jobs: int | None = None, estimator: str = DEFAULT
+) -> tuple[Child, Child]:
     """Decode clips, then label them."""
     names = [str(path) for path in paths]
     decoded = run_child([sys.executable, "-c", DECODE, *names])
     with tempfile.TemporaryDirectory() as run:
         command = [sys.executable, "-m", "dollygrip", "label", *names, "-o", f"{run}/run"]
-        return decoded, run_child([*command, *(["--jobs", str(jobs)] if jobs else [])])
+        command += ["--estimator", estimator]
+        command += ["--jobs", str(jobs)] if jobs else []
+        # Having no answer takes other estimators their time, too.
+        fine = (0,) if estimator == DEFAULT else (0, SOME_FAILED)
+        return decoded, run_child(command, fine)
 
 
 def _median(children: Sequence[Child]) -> Child:
@@ -286,8 +296,12 @@ def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
     return result, time.process_time() - started
 
 
-def run_child(command: Sequence[str]) -> Child:
+def run_child(command: Sequence[str], fine: Sequence[int] = (0,)) -> Child:
     """Run a process to its end, its output thrown away.
+
+    Args:
+        command: The command.
+        fine: Exit codes that are no failure.
 
     Raises:
         ValueError: It failed.
@@ -295,7 +309,7 @@ def run_child(command: Sequence[str]) -> Child:
     launched = [sys.executable, "-c", LAUNCHER, *command]
     done = subprocess.run(launched, stdout=subprocess.PIPE, check=True, text=True)
     code, seconds, cpu, peak = done.stdout.split()
-    if code != "0":
+    if int(code) not in fine:
         raise ValueError(f"{' '.join(command[1:])} ended with exit code {code}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     return Child(float(seconds), float(cpu), int(peak) / unit)
@@ -357,6 +371,9 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("speed", help="cost of labelling against decoding")
     parser.add_argument("paths", nargs="+", type=Path, help="clips, or folders of clips")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--estimators", nargs="+", default=[DEFAULT], metavar="NAME", help="default: %(default)s"
+    )
     parser.add_argument("--steady", action="store_true", help="also what each further clip costs")
     parser.add_argument("--stages", action="store_true", help="also where the time goes")
     parser.add_argument(
@@ -374,7 +391,7 @@ def run(options: argparse.Namespace) -> int:
         clips += [p for p in inside if p == path or p.suffix.lower() in SUFFIXES]
     if not clips:
         raise ValueError("no clips to measure")
-    costs = [measure(clip, options.repeats) for clip in clips]
+    costs = [measure(clip, options.repeats, e) for clip in clips for e in options.estimators]
     if options.steady:
         costs += [measure_steady(clip, options.repeats) for clip in clips]
     if options.lengths:
