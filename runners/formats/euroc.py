@@ -9,6 +9,8 @@ Whose poses these are differs from file to file, and a wrong guess turns a pan i
   axes it has: ``opencv`` for poses that are the camera's already, as ORB-SLAM3 writes them when it
   runs without an IMU. The published ``T_BS`` is no default, since other data sets in this format
   (TUM-VI) mount the IMU otherwise.
+- The ground truth of the left camera that comes with DROID-SLAM has the data set's
+  header, but camera centres beside camera_from_world rotations: ``opencv rotations_inverted``.
 - What is written here is the camera's, with ``RC`` (camera in reference) for ``RS`` (sensor in
   reference) in the header, by which it is known when it is read again.
 
@@ -19,6 +21,7 @@ https://projects.asl.ethz.ch/datasets/doku.php?id=kmavvisualinertialdatasets
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -30,7 +33,13 @@ from dollygrip.geometry.conventions import Convention, Quaternion, inverse
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.path import BadPose, CameraPath, naming
 from dollygrip.runners.formats.quaternions import from_rows, to_rows
-from dollygrip.runners.formats.text import looks_like_table, read_rows, read_text, write_text
+from dollygrip.runners.formats.text import (
+    looks_like_table,
+    read_lines,
+    read_rows,
+    read_text,
+    write_text,
+)
 
 _HEADER = re.compile(r"#\s*timestamp\s*\[ns\].*\bp_R[A-Z]_R_x\b")
 _ORDER = re.compile(r"\bq_R[A-Z]_([wxyz])\b")
@@ -43,33 +52,31 @@ _IS_CAMERA = re.compile(r"^sensor_type:\s*camera\b", re.M)
 
 
 def _matches(path: Path, head: bytes) -> bool:
-    if _header(head.decode("utf-8-sig", errors="replace")):
+    lines = head.decode("utf-8-sig", errors="replace").splitlines()
+    if _header(lines):
         return True
     if not any(looks_like_table(head, columns) for columns in _COLUMNS):
         return False
-    lines = head.decode("utf-8-sig", errors="replace").replace(",", " ").splitlines()
     first = next(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
-    return float(first.split()[0]) > _NANOSECONDS
+    return float(first.replace(",", " ").split()[0]) > _NANOSECONDS
 
 
-def _header(text: str) -> str:
-    """The first comment that names the columns; empty when there is none."""
-    lines = (line for line in text.splitlines() if line.startswith("#"))
+def _header(lines: Iterable[str]) -> str:
+    """The comment that names the columns; empty when there is none."""
     return next(filter(_HEADER.match, lines), "")
 
 
 def _read(path: Path, convention: Convention) -> CameraPath:
     rows = list(read_rows(path, _COLUMNS))
     numbers = [line for line, _ in rows]
-    text = read_text(path)
-    header = _header(text)
+    lines = dict(read_lines(path))
+    header = _header(lines.values())
     with naming(path, numbers):
         used = replace(convention, quaternion=convention.quaternion or _order(header, rows))
         if used.axes == "body" and _CAMERAS_OWN in header:
             used = replace(used, axes="opencv")
         table = np.array([values[1:8] for _, values in rows]).reshape(-1, 7)
-        lines = text.splitlines()
-        times = _seconds([lines[number - 1] for number in numbers])
+        times = _seconds([lines[number] for number in numbers])
         if used.axes != "body":
             return CameraPath(from_rows(table, used), times=times, metric=True)
         bodies = from_rows(table, replace(used, axes="opencv"))
@@ -96,7 +103,7 @@ def _seconds(lines: list[str]) -> FloatArray:
             stamp = Decimal(line.replace(",", " ").split()[0])
         except InvalidOperation:
             stamp = Decimal("nan")
-        if not (stamp.is_finite() and abs(stamp) < _MOST_NANOSECONDS):
+        if not (stamp.is_finite() and -_MOST_NANOSECONDS < stamp < _MOST_NANOSECONDS):
             raise BadPose(k, "has a time that is no number of nanoseconds")
         stamps.append(stamp)
     return np.array([float(stamp - stamps[0]) / 1e9 for stamp in stamps])

@@ -19,7 +19,7 @@ from dollygrip.geometry.conventions import Convention
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.matrices import from_rows, to_rows
 from dollygrip.runners.formats.path import CameraPath, naming
-from dollygrip.runners.formats.text import looks_like_table, read_rows, read_text, write_text
+from dollygrip.runners.formats.text import looks_like_table, read_lines, read_rows, write_text
 
 _COLUMNS = 19
 _PER_SECOND = 1e6
@@ -31,8 +31,8 @@ def _matches(path: Path, head: bytes) -> bool:
 
 
 def _read(path: Path, convention: Convention) -> CameraPath:
-    first = read_text(path).partition("\n")[0]
     # A file that lacks the first line must not lose its first pose.
+    _, first = next(read_lines(path), (1, ""))
     skip = 0 if looks_like_table(first.encode(), _COLUMNS) else 1
     rows = list(read_rows(path, _COLUMNS, skip=skip))
     with naming(path, [line for line, _ in rows]):

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.path import MOST_BYTES, MOST_POSES, PoseError, naming
 
 _LONGEST_LINE = 64 * 1024
+# With comments and blank ones.
+_MOST_LINES = 4 * MOST_POSES
+# Of JSON: lists, objects and what stands in them; a pose with its intrinsics has about thirty.
+_MOST_PIECES = 32 * MOST_POSES
 
 
 def read_text(path: Path) -> str:
@@ -19,11 +23,7 @@ def read_text(path: Path) -> str:
         PoseError: It is too large, cannot be read, or is no text.
     """
     with naming(path):
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise PoseError(f"{path}: {size / 2**20:.0f} MB are too large for a pose file")
-        if not path.is_file():
-            raise PoseError(f"{path}: no regular file")
+        _check_size(path)
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
@@ -34,6 +34,45 @@ def read_text(path: Path) -> str:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise PoseError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file of UTF-8 text, counted from 1, without ever holding all of it.
+
+    Raises:
+        PoseError: It is too large, cannot be read, or is no text; it has a very long line, or
+            very many.
+    """
+    with naming(path):
+        _check_size(path)
+        number = 0
+        with path.open(encoding="utf-8-sig") as file:
+            while line := _next_line(file, path, number + 1):
+                number += 1
+                yield number, line.rstrip("\n")
+
+
+def _next_line(file: TextIO, path: Path, number: int) -> str:
+    try:
+        line = file.readline(_LONGEST_LINE + 1)
+    except UnicodeDecodeError as error:
+        raise PoseError(f"{path}:{number}: not UTF-8 text") from error
+    if len(line) > _LONGEST_LINE:
+        raise PoseError(f"{path}:{number}: a line of more than {_LONGEST_LINE} characters")
+    if "\0" in line:
+        raise PoseError(f"{path}:{number}: binary data, no text")
+    if number > _MOST_LINES:
+        raise PoseError(f"{path}: more than {_MOST_LINES} lines")
+    return line
+
+
+def _check_size(path: Path) -> None:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise PoseError(f"{path}: {size / 2**20:.0f} MB are too large for a pose file")
+    # Pipes and devices would be waited for.
+    if not path.is_file():
+        raise PoseError(f"{path}: no regular file")
 
 
 def read_rows(
@@ -55,11 +94,9 @@ def read_rows(
     """
     allowed = (columns,) if isinstance(columns, int) else columns
     count = 0
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in read_lines(path):
         if number <= skip or not line.strip() or line.lstrip().startswith("#"):
             continue
-        if len(line) > _LONGEST_LINE:
-            raise PoseError(f"{path}:{number}: a line of {len(line)} characters")
         words = line.split(separator) if separator else line.replace(",", " ").split()
         if len(words) not in allowed:
             expected = " or ".join(map(str, allowed))
@@ -67,7 +104,7 @@ def read_rows(
         try:
             values = [float(word) for word in words]
         except ValueError as error:
-            raise PoseError(f"{path}:{number}: {error}") from error
+            raise PoseError(f"{path}:{number}: {str(error)[:100]}") from error
         count += 1
         if count > MOST_POSES:
             raise PoseError(f"{path}: more than {MOST_POSES} rows")
@@ -121,12 +158,27 @@ def read_json(path: Path) -> Any:
     """The data of a JSON file.
 
     Raises:
-        PoseError: It cannot be read, is no JSON, or is nested too deeply.
+        PoseError: It cannot be read, is no JSON, is nested too deeply, says a thing twice, or
+            has far more in it than the most poses.
     """
     text = read_text(path)
+    # Small pieces take many times their length once they are read.
+    if sum(map(text.count, "[{,")) > _MOST_PIECES:
+        raise PoseError(f"{path}: more lists and numbers than {MOST_POSES} poses can have")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise PoseError(f"{path}:{error.lineno}: no JSON: {error.msg}") from error
     except RecursionError as error:
         raise PoseError(f"{path}: nested too deeply") from error
+    except ValueError as error:
+        raise PoseError(f"{path}: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"an object has {key[:40]!r} twice")
+        found[key] = value
+    return found
