@@ -79,7 +79,7 @@ def _read_saved(path: Path, convention: Convention) -> CameraPath:
         tensors = {key: saved[key].detach() for key in ("poses", "intrinsics", "tstamps", "images")}
         if any(tensors[key].numel() > 7 * MOST_POSES for key in ("poses", "intrinsics", "tstamps")):
             raise ValueError("too many poses")
-        arrays = {key: np.array(tensors[key]) for key in ("poses", "intrinsics", "tstamps")}
+        arrays = {key: tensors[key].numpy() for key in ("poses", "intrinsics", "tstamps")}
         images = tuple(tensors["images"].shape)
     except Exception as error:  # a damaged pickle raises whatever it trips over
         said = " ".join(str(error).split())[:200]
