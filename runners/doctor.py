@@ -5,7 +5,6 @@ Nothing heavy is imported and no estimator is run: an answer takes about a secon
 
 import platform
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -138,15 +137,9 @@ def examine(settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
     )
 
 
-def text(report: Report, width: int | None = None) -> str:
-    """The report as lines for a terminal.
-
-    Args:
-        report: What was found.
-        width: Columns; those of the terminal when not given.
-    """
-    columns = width or shutil.get_terminal_size((_WIDEST, 1)).columns
-    columns = min(max(columns, _NARROWEST), _WIDEST)
+def text(report: Report, width: int) -> str:
+    """The report as lines for a terminal of so many columns."""
+    columns = min(max(width, _NARROWEST), _WIDEST)
     lines = [
         f"dollygrip {report.version}, Python {report.python} ({report.executable})",
         f"{report.platform}, {_count(report.processors, 'processor')}, "

@@ -1,0 +1,3 @@
+"""What preprocess_flow.py finds only where PYTHONPATH leads to cvd_opt/core."""
+
+RAFT = object

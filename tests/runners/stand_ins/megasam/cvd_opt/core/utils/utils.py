@@ -1,0 +1,3 @@
+"""What preprocess_flow.py finds beside itself."""
+
+InputPadder = object

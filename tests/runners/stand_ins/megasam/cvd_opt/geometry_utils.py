@@ -1,0 +1,3 @@
+"""What cvd_opt.py finds beside itself."""
+
+NormalGenerator = object
