@@ -62,8 +62,8 @@ def packages(python: str, names: Sequence[str], remedy: str) -> Need:
         return Need(f"the Python interpreter {python}", False, "no such program", remedy)
     try:
         lacking = _lacking(found, names) if names else []
-    except (OSError, subprocess.SubprocessError) as error:
-        return Need(what, False, f"it does not answer: {error}", remedy)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return Need(what, False, f"it does not answer ({type(error).__name__})", remedy)
     if lacking:
         return Need(what, False, f"it lacks {', '.join(lacking)}", remedy)
     return Need(what, True, ", ".join(names))
