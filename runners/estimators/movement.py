@@ -5,7 +5,7 @@ import numpy as np
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.normalize import translation_scale
 from dollygrip.geometry.trajectory import Trajectory
-from dollygrip.runners.estimators.structure import Structure, structure
+from dollygrip.runners.estimators.structure import structure
 from dollygrip.runners.estimators.tracks import Tracks
 
 # A point is an even bet when it is this many times as far off as the best tracks are. A path that
@@ -18,7 +18,7 @@ SHARPNESS = 4
 # fill half of the picture.
 BEST_SHARE = 0.3
 # The nearest that a still point may be, as inverse scene depth.
-NEAREST = 10.0
+_NEAREST = 10.0
 
 
 def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
@@ -35,21 +35,16 @@ def movement(tracks: Tracks, trajectory: Trajectory) -> FloatArray:
     Returns:
         (T,) 0 to 1, by track number; NaN for tracks seen less than twice.
     """
-    found = structure(tracks, trajectory, nearest=NEAREST * translation_scale(trajectory))
-    count = int(tracks.track.max()) + 1 if len(tracks.track) else 0
-    belief = point_movement(found, tracks.size)
-    weight = np.bincount(found.track, found.observations, minlength=count)
-    total = np.bincount(found.track, found.observations * belief, minlength=count)
-    return np.asarray(np.divide(total, weight, out=np.full(count, np.nan), where=weight > 0))
-
-
-def point_movement(found: Structure, size: tuple[int, int]) -> FloatArray:
-    """(P,) probability that each point of a structure, seen in pictures of a size, is not still."""
-    if not len(found.residual):
-        return np.zeros(0)
+    found = structure(tracks, trajectory, nearest=_NEAREST * translation_scale(trajectory))
     off, length = found.residual, found.observations
+    count = int(tracks.track.max()) + 1 if len(tracks.track) else 0
+    if not len(off):
+        return np.full(count, np.nan)
     order = np.argsort(off)
     best = order[np.searchsorted(np.cumsum(length[order]), BEST_SHARE * length.sum())]
-    unit = max(size) / 480.0
+    unit = max(tracks.size) / 480.0
     even = np.clip(EVEN_BET * off[best], *(unit * np.array(EVEN_PIXELS)))
-    return np.asarray(1.0 - 1.0 / (1.0 + (off / even) ** SHARPNESS))
+    belief = 1.0 - 1.0 / (1.0 + (off / even) ** SHARPNESS)
+    weight = np.bincount(found.track, length, minlength=count)
+    total = np.bincount(found.track, length * belief, minlength=count)
+    return np.asarray(np.divide(total, weight, out=np.full(count, np.nan), where=weight > 0))

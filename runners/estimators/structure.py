@@ -5,7 +5,7 @@ nothing is assumed of how far the scene is.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -67,6 +67,17 @@ class Structure:
     observations: IntArray
 
 
+NO_POINTS = Structure(
+    track=np.zeros(0, np.intp),
+    anchor=np.zeros(0, np.intp),
+    inverse_depth=np.zeros(0),
+    sigma=np.zeros(0),
+    points=np.zeros((0, 3)),
+    residual=np.zeros(0),
+    observations=np.zeros(0, np.intp),
+)
+
+
 def structure(tracks: Tracks, trajectory: Trajectory, nearest: float = np.inf) -> Structure:
     """The still points that explain tracks best under a path.
 
@@ -92,12 +103,9 @@ def structure(tracks: Tracks, trajectory: Trajectory, nearest: float = np.inf) -
         for fit in _fits(tracks, trajectory, nearest)
     ]
     if not parts:
-        none, nothing = np.zeros(0, np.intp), np.zeros(0)
-        return Structure(none, none, nothing, nothing, np.zeros((0, 3)), nothing, none)
-    if len(parts) == 1:
-        return parts[0]
+        return NO_POINTS
     return Structure(
-        *(np.concatenate([getattr(p, f) for p in parts]) for f in Structure.__dataclass_fields__)
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Structure))
     )
 
 
