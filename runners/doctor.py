@@ -3,6 +3,7 @@
 Nothing heavy is imported and no estimator is run: an answer takes about a second.
 """
 
+import os
 import platform
 import re
 import sys
@@ -14,7 +15,6 @@ from typing import Any
 
 import psutil
 
-from dollygrip.runners.engine import default_jobs
 from dollygrip.runners.needs import Need, gpus
 from dollygrip.runners.registry import choose, names
 
@@ -124,7 +124,7 @@ def examine(settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
         python=platform.python_version(),
         executable=sys.executable,
         platform=platform.platform(),
-        processors=default_jobs(),
+        processors=_processors(),
         memory_mb=memory.total >> 20,
         available_mb=memory.available >> 20,
         gpus=gpus(),
@@ -178,6 +178,11 @@ def _needs(name: str, settings: Mapping[str, Any] | None) -> tuple[Need, ...]:
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         return (Need("what it takes to be loaded", False, said),)
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _requirements() -> tuple[tuple[Need, ...], dict[str, tuple[Need, ...]]]:

@@ -120,7 +120,8 @@ def missing(needs: Sequence[Need], who: str) -> Failure | None:
     whats = "; ".join(f"{n.what} ({n.detail})" if n.detail else n.what for n in lacking)
     remedies = "; ".join(dict.fromkeys(need.remedy for need in lacking if need.remedy))
     return Failure(
-        Reason.ESTIMATOR_MISSING, f"{who} cannot run here, because it lacks {whats}. {remedies}."
+        Reason.ESTIMATOR_MISSING,
+        f"{who} cannot run here, because it lacks {whats}. To mend it: {remedies}.",
     )
 
 

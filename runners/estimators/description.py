@@ -110,6 +110,8 @@ class Required:
         programs: Found by their names in PATH.
         packages: Python packages of {python}, by their top-level names.
         files: Below {checkout}.
+        reading: Python packages that reading the output takes, of the interpreter that runs
+            dollygrip.
         variables: Environment variables.
         gpu: A CUDA GPU.
         install: What to do about what is lacking.
@@ -118,6 +120,7 @@ class Required:
     programs: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     gpu: bool = False
     install: str = ""
@@ -130,9 +133,9 @@ class Required:
         """
         for file in self.files:
             _check_below("files", file)
-        for package in self.packages:
+        for package in (*self.packages, *self.reading):
             if not package.isidentifier():
-                raise ValueError(f"packages: {package!r} is no top-level name of a package")
+                raise ValueError(f"{package!r} is no top-level name of a Python package")
 
 
 @dataclass(frozen=True)
@@ -321,7 +324,8 @@ def _check_below(what: str, path: str) -> None:
         ValueError: It is absolute, climbs, or wanders.
     """
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith(("/", "~")) or "\\" in path or {"..", "**"} & set(parts):
+    strange = path.startswith(("/", "~")) or "\\" in path or "**" in path or ".." in parts
+    if not parts or strange:
         raise ValueError(f"{what}: {path!r} is no path below a folder")
 
 

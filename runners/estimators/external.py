@@ -105,6 +105,7 @@ class ExternalEstimator:
         started = description.command[0]
         if not placeholders(started) and started not in required.programs:
             found.append(needs.program(started, install))
+        found += [needs.package(name, f"pip install {name}") for name in required.reading]
         found += [needs.variable(name, install) for name in required.variables]
         found += [needs.gpu()] if required.gpu else []
         if description.uses("checkout") or description.folder == "checkout":

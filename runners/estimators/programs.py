@@ -333,6 +333,10 @@ def trajectory(
     tracks = track_points(_grey_frames(shown))
     fits = plausibility(cameras, used, positions, tracks)
     if not np.isfinite(fits.explained):
+        message = (
+            f"The pictures show nothing that the poses of {program.title} could be held against."
+        )
+        findings.doubts.append(Failure(Reason.NO_TEXTURE, message))
         return path
     findings.diagnostics["explained"] = round(fits.explained, 3)
     if fits.better:

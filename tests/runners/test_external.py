@@ -19,6 +19,7 @@ from dollygrip.classifiers.threshold import ThresholdClassifier
 from dollygrip.geometry.synthetic import Move, camera_path
 from dollygrip.runners.estimators.description import (
     DescriptionError,
+    Output,
     description_path,
     digest,
     fill,
@@ -360,6 +361,19 @@ def test_what_is_lacking_is_told(tmp_path):
     path.write_text('title = "X"\n')
     with pytest.raises(DescriptionError, match=r"x\.toml: lacks 'homepage'"):
         find_description(str(path))
+
+
+@given(st.text(alphabet="ao/.*?[]!~t\\- \n", max_size=12))
+@settings(max_examples=300)
+def test_no_path_of_an_output_leads_out(tmp_path_factory, path):
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        Output(path=path, format="tum")
+    except ValueError:
+        return
+    assert all(
+        found.is_relative_to(folder) and ".." not in found.parts for found in folder.glob(path)
+    )
 
 
 @pytest.fixture(scope="module")
