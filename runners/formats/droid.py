@@ -89,6 +89,8 @@ def _read_saved(path: Path, convention: Convention) -> CameraPath:
     )
 
 
+# What is not finite, or becomes so here, is for whoever checks the poses.
+@np.errstate(over="ignore", invalid="ignore")
 def _cameras(
     path: Path,
     convention: Convention,

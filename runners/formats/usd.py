@@ -51,10 +51,15 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         ended = run(
             [*child, str(path.absolute()), str(result)], folder=Path(scratch), limits=_LIMITS
         )
-        if ended.how != "ended" or ended.code:
-            last = (ended.log.strip().splitlines() or [""])[-1][:300]
-            wrong = last if ended.code == 1 else "damaged; the USD library cannot read it"
-            raise PoseError(f"{path}: {wrong}")
+        if ended.how != "ended":
+            raise PoseError(
+                f"{path}: the USD library needs more than {_LIMITS.seconds} s or "
+                f"{_LIMITS.memory_mb} MB for it"
+            )
+        if ended.code == 1:
+            raise PoseError(f"{path}: {(ended.log.strip().splitlines() or ['damaged'])[-1][:300]}")
+        if ended.code:
+            raise PoseError(f"{path}: damaged; it crashes the USD library")
         arrays = read_npz(result, ("times", "matrices", "lenses", "units"))
         metres, told, z_up = arrays["units"].tolist()
         poses = to_opencv(arrays["matrices"], convention)
