@@ -9,10 +9,12 @@ import pytest
 
 import dollygrip
 from dollygrip.classifiers.labels import DEFINITIONS, Definition
+from dollygrip.classifiers.reliability import Reason
 from dollygrip.classifiers.threshold import ThresholdSettings
 from dollygrip.classifiers.visibility import visible_units
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
+from dollygrip.runners.formats.catalog import names, pose_format
 from dollygrip.runners.registry import KINDS, choose, read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +66,27 @@ def test_the_label_document_states_the_least_amounts():
         ["dolly", swell, f"{least['dolly']:.3f} scene depths"],
         ["zoom", swell, f"{100.0 * np.expm1(least['zoom']):.1f} percent of focal length"],
     ]
+
+
+def test_the_record_document_explains_every_reason():
+    rows = table(ROOT / "docs" / "records.md", "reason", "what it says")
+    told = [reason for row in rows for reason in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(told) == sorted(Reason)
+
+
+def test_the_pose_document_lists_the_formats():
+    header = "format", "convention", "unit", "also holds", "written"
+    listed = {row[0].strip("`"): row[1:] for row in table(ROOT / "docs" / "poses.md", *header)}
+    formats = {name: pose_format(name) for name in names()}
+    assert listed == {
+        name: [
+            str(found.convention),
+            found.unit,
+            ", ".join(sorted(found.kept)),
+            "yes" if found.write else "",
+        ]
+        for name, found in formats.items()
+    }
 
 
 @by_name

@@ -27,6 +27,7 @@ _MODULES = (
     "droid",
     "cut3r",
     "depth_anything",
+    "npy",
 )
 _HEAD = 4096
 
