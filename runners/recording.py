@@ -1,6 +1,6 @@
 """A clip in space and time as a Rerun recording, which the program ``rerun`` shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 import cv2
@@ -10,7 +10,7 @@ import rerun.blueprint as rrb
 
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.profile import AXES, motion_profile
+from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
 from dollygrip.geometry.resampling import resample
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.drawing import BLUE, GREEN, GREY, ORANGE, WHITE, YELLOW, Color, Image
@@ -20,17 +20,20 @@ from dollygrip.runners.space import Space, from_first, frustum, shown_cameras
 from dollygrip.runners.video import Frame
 
 _CLOCK = "time"
-# Panels of the rates: name, unit, which axes.
+# Panels of the rates: name, unit, which axes, and the least full scale, so that noise looks like
+# noise.
 _RATES = (
-    ("turns", "degrees a second", AXES[:3]),
-    ("travel", "scene depths a second", AXES[3:6]),
-    ("zoom", "log focal length a second", AXES[6:]),
+    ("turns", "degrees a second", slice(0, 3), 2.0),
+    ("travel", "scene depths a second", slice(3, 6), 0.03),
+    ("zoom", "log focal length a second", slice(6, 7), 0.03),
 )
 _COLORS: dict[str, Color] = dict(
     zip(AXES, (BLUE, GREEN, ORANGE, BLUE, GREEN, ORANGE, YELLOW), strict=True)
 )
-# Sizes, as shares of how far the scene is: the camera of the moment, the others, lines, points.
-_CAMERA, _FORMER, _LINE, _POINT = 0.25, 0.06, 0.002, 0.006
+# Sizes, as shares of how far the scene is: the camera of the moment, the others, lines.
+_CAMERA, _FORMER, _LINE = 0.25, 0.06, 0.002
+# Of a point, wherever it is, in points of the screen.
+_POINT = 2.0
 _JPEG_QUALITY = 80
 _MOVING = 1
 
@@ -54,20 +57,19 @@ def record(
     # hang on a full disk.
     stream = rr.binary_stream(recording)
     recording.send_recording_name(name)
-    recording.send_blueprint(_blueprint(len(result.shots)))
+    profiles = [_profile(motion) for motion in result.shots]
     for number, (motion, labels) in enumerate(zip(result.shots, result.record.shots, strict=True)):
         _log_words(recording, _root(number), motion, labels)
-        _log_rates(recording, _root(number), motion)
         _log_maps(recording, _root(number), motion)
-    space: Space | None = None
-    for frame, current in looked:
-        if current is not space:
-            if space is not None:
-                _log_scene(recording, space)
-            space = current
+        _log_rates(recording, _root(number), profiles[number])
+    spaces: list[Space] = []
+    for frame, space in looked:
+        if not spaces or space is not spaces[-1]:
+            spaces.append(space)
         _log_picture(recording, space, frame)
-    if space is not None:
+    for space in spaces:
         _log_scene(recording, space)
+    recording.send_blueprint(_blueprint(spaces, profiles))
     file.write(stream.read() or b"")
 
 
@@ -75,10 +77,16 @@ def _root(number: int) -> str:
     return f"shot{number + 1}"
 
 
-def _blueprint(shots: int) -> rrb.Blueprint:
-    tabs = [_page(number) for number in range(shots)]
+def _profile(motion: ShotMotion) -> MotionProfile | None:
+    if not motion.hypotheses or motion.hypotheses[0].trajectory.valid.sum() < 2:
+        return None
+    return motion_profile(motion.hypotheses[0].trajectory)
+
+
+def _blueprint(spaces: Sequence[Space], profiles: Sequence[MotionProfile | None]) -> rrb.Blueprint:
+    pages = [_page(space, profiles[space.shot.number]) for space in spaces]
     return rrb.Blueprint(
-        tabs[0] if shots == 1 else rrb.Tabs(*tabs),
+        rrb.Tabs(*pages),
         rrb.BlueprintPanel(state="collapsed"),
         rrb.SelectionPanel(state="collapsed"),
         rrb.TimePanel(state="collapsed"),
@@ -86,16 +94,22 @@ def _blueprint(shots: int) -> rrb.Blueprint:
     )
 
 
-def _page(number: int) -> rrb.Container:
-    root = _root(number)
+def _page(space: Space, profile: MotionProfile | None) -> rrb.Container:
+    root = _root(space.shot.number)
     view = f"/{root}/world/camera/view"
-    plots = [
-        rrb.TimeSeriesView(origin=f"/{root}/rates/{title}", name=f"{title}, {unit}")
-        for title, unit, _ in _RATES
-    ]
+    plots = []
+    for title, unit, axes, least in _RATES:
+        full = least if profile is None else max(least, 1.1 * np.abs(profile.rates[:, axes]).max())
+        plots.append(
+            rrb.TimeSeriesView(
+                origin=f"/{root}/rates/{title}",
+                name=f"{title}, {unit}",
+                axis_y=rrb.ScalarAxis(range=(-full, full)),
+            )
+        )
     return rrb.Vertical(
         rrb.Horizontal(
-            rrb.Spatial3DView(origin=f"/{root}/world", name="space"),
+            rrb.Spatial3DView(origin=f"/{root}/world", name="space", eye_controls=_eye(space)),
             rrb.Spatial2DView(
                 origin=view, contents=["$origin/**", f"/{root}/world/points"], name="picture"
             ),
@@ -107,8 +121,18 @@ def _page(number: int) -> rrb.Container:
             rrb.TextLogView(origin=f"/{root}/labels", name="labels"),
         ),
         row_shares=[5, 2, 2],
-        name=f"shot {number + 1}",
+        name=f"shot {space.shot.number + 1}",
     )
+
+
+def _eye(space: Space) -> rrb.EyeControls3D:
+    """A look over the cameras' shoulder, from above; far things may be left out of the picture."""
+    centers = np.zeros((1, 3)) if space.path is None else space.path.centers[space.path.valid]
+    low, high = centers.min(axis=0), centers.max(axis=0)
+    middle = 0.5 * (low + high) + [0.0, 0.0, 0.5 * space.reach]
+    distance = space.reach + float(np.linalg.norm(high - low))
+    position = middle + distance * np.array([-0.3, -0.5, -1.1])
+    return rrb.EyeControls3D(position=position, look_target=middle, eye_up=(0.0, -1.0, 0.0))
 
 
 def _log_words(
@@ -134,17 +158,15 @@ def _log_words(
         recording.log(f"{root}/labels", rr.TextLog(words, level=rr.TextLogLevel.INFO))
 
 
-def _log_rates(recording: rr.RecordingStream, root: str, motion: ShotMotion) -> None:
-    if not motion.hypotheses or motion.hypotheses[0].trajectory.valid.sum() < 2:
+def _log_rates(recording: rr.RecordingStream, root: str, profile: MotionProfile | None) -> None:
+    if profile is None:
         return
-    profile = motion_profile(motion.hypotheses[0].trajectory)
     clock = rr.TimeColumn(_CLOCK, duration=profile.times)
-    for title, _, axes in _RATES:
-        for axis in axes:
+    for title, _, axes, _ in _RATES:
+        for axis, rates in zip(AXES[axes], profile.rates[:, axes].T, strict=True):
             entity = f"{root}/rates/{title}/{axis}"
             line = rr.SeriesLines(colors=_COLORS[axis], names=axis, widths=2)
             recording.log(entity, line, static=True)
-            rates = profile.rates[:, AXES.index(axis)]
             recording.send_columns(entity, [clock], rr.Scalars.columns(scalars=rates))
 
 
@@ -154,11 +176,16 @@ def _log_maps(recording: rr.RecordingStream, root: str, motion: ShotMotion) -> N
     if maps is None or not motion.hypotheses:
         return
     path = resample(from_first(motion.hypotheses[0].trajectory), maps.times)
+    # What is far beyond the rest must not use up all the colours.
+    usual = float(np.nanquantile(maps.depths, 0.8)) if np.isfinite(maps.depths).any() else 1.0
     for pose in np.flatnonzero(path.valid).tolist():
         depth = np.nan_to_num(maps.depths[pose], nan=0.0, posinf=0.0)
         recording.set_time(_CLOCK, duration=float(maps.times[pose]))
         _log_camera(recording, f"{root}/world/depth", path, pose, depth.shape[::-1], 0.0)
-        recording.log(f"{root}/world/depth/view", rr.DepthImage(depth, meter=1.0))
+        recording.log(
+            f"{root}/world/depth/view",
+            rr.DepthImage(depth, meter=1.0, depth_range=(0.0, 2.0 * usual)),
+        )
 
 
 def _log_camera(
@@ -235,7 +262,7 @@ def _log_scene(recording: rr.RecordingStream, space: Space) -> None:
     recording.log(world, classes, static=True)
     if space.path is None:
         return
-    size, known = _POINT * space.reach, space.placed
+    size, known = rr.Radius.ui_points(_POINT), space.placed
     for name, which, colors in (
         ("points", known, space.shown_colors),
         ("directions", ~known, np.where(space.moving[:, None], ORANGE, GREY)),
