@@ -58,7 +58,7 @@ class Layout:
     start: int
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         """Of all numbers."""
         return math.prod(self.shape) * self.dtype.itemsize
 
@@ -168,9 +168,9 @@ def some_frames(path: Path, frames: int, name: str | None = None) -> FloatArray 
         if file is None:
             return None
         found = layout(file.read(_LONGEST_HEADER))
-        size, rest = divmod(found.bytes, max(frames, 1))
+        size, rest = divmod(found.nbytes, max(frames, 1))
         count = min(frames, _SAMPLED_FRAMES)
-        if rest or found.fortran or found.bytes > _MOST_PASSED or size * count > MOST_BYTES:
+        if rest or found.fortran or found.nbytes > _MOST_PASSED or size * count > MOST_BYTES:
             return None
         parts = []
         for frame in np.linspace(0, frames - 1, count).round().astype(int):
@@ -244,12 +244,12 @@ def _read(member: _Member, name: str) -> Numbers:
 def _numbers(file: IO[bytes]) -> Numbers:
     head = file.read(_LONGEST_HEADER)
     found = layout(head)
-    if found.bytes > MOST_BYTES:
+    if found.nbytes > MOST_BYTES:
         raise ValueError(f"of shape {found.shape} is too large")
-    data = head[found.start :] + _exactly(file, found.bytes + 1 - len(head) + found.start)
-    if len(data) != found.bytes:
-        what = "less" if len(data) < found.bytes else "more"
-        raise ValueError(f"holds {what} than the {found.bytes} bytes that its header says")
+    data = head[found.start :] + _exactly(file, found.nbytes + 1 - len(head) + found.start)
+    if len(data) != found.nbytes:
+        what = "less" if len(data) < found.nbytes else "more"
+        raise ValueError(f"holds {what} than the {found.nbytes} bytes that its header says")
     return np.frombuffer(data, found.dtype).reshape(
         found.shape, order="F" if found.fortran else "C"
     )

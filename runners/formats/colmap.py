@@ -10,14 +10,15 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.conventions import Convention, inverse
+from dollygrip.runners.formats.arrays import median_depth
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import to_pixels, to_shares
 from dollygrip.runners.formats.order import (
@@ -33,12 +34,11 @@ from dollygrip.runners.formats.text import read_text, write_text
 
 _PLACES = ("", "sparse/0", "sparse", "0")
 _WRITTEN = ("cameras.txt", "images.txt", "points3D.txt")
-_MOST_CAMERAS = MOST_POSES
 # For the median depth of the scene.
 _SAMPLED_POINTS = 20_000
 _LONGEST_TRACK = 100_000
 
-# Number and name of each camera model, how many parameters it has, and how many of them come
+# By number, the name of each camera model, how many parameters it has, and how many of them come
 # before the principal point: one focal length or two.
 _MODELS = {
     0: ("SIMPLE_PINHOLE", 3, 1),
@@ -69,22 +69,22 @@ class _Camera:
     pixels: tuple[float, float, float, float]
 
 
-@dataclass
-class _Images:
-    """Rows tx ty tz qw qx qy qz, and what goes with each."""
+class _Image(NamedTuple):
+    """A picture that has a pose.
 
-    ids: list[int] = field(default_factory=list)
-    rows: list[tuple[float, ...]] = field(default_factory=list)
-    cameras: list[int] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    Attributes:
+        number: By which points know it.
+        row: tx ty tz qw qx qy qz, camera_from_world.
+        camera: The number of its camera.
+        name: Its file, below a folder that a model does not tell.
+        line: Of the file that says so; 0 in a binary one.
+    """
 
-    def add(self, image: int, pose: tuple[float, ...], camera: int, name: str) -> None:
-        if len(self.ids) == MOST_POSES:
-            raise ValueError(f"holds more than {MOST_POSES} pictures")
-        self.ids.append(image)
-        self.rows.append((*pose[4:], *pose[:4]))
-        self.cameras.append(camera)
-        self.names.append(check_name(name))
+    number: int
+    row: tuple[float, ...]
+    camera: int
+    name: str
+    line: int = 0
 
 
 # A point, and the numbers of the pictures that saw it.
@@ -116,43 +116,33 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         folder = _model(path)
     if folder is None:
         raise PoseError(f"{path}: holds no COLMAP model (cameras and images, .bin or .txt)")
-    binary = (folder / "images.bin").is_file() and (folder / "cameras.bin").is_file()
-    suffix = ".bin" if binary else ".txt"
-    cameras_file, images_file = folder / f"cameras{suffix}", folder / f"images{suffix}"
-    points_file = folder / f"points3D{suffix}"
-    if binary:
-        cameras = _unpack(cameras_file, _binary_cameras)
-        images = _unpack(images_file, _binary_images)
-        lines: list[int] = []
+    if all((folder / f"{part}.bin").is_file() for part in ("cameras", "images")):
+        file = folder / "images.bin"
+        cameras = _unpack(folder / "cameras.bin", _binary_cameras)
+        images = _unpack(file, _binary_images)
     else:
-        cameras = _text_cameras(cameras_file)
-        images, lines = _text_images(images_file)
-    with naming(images_file, lines):
-        if not images.ids:
+        file = folder / "images.txt"
+        cameras = _text_cameras(folder / "cameras.txt")
+        images = _text_images(file)
+    images = [images[k] for k in natural_order([image.name for image in images])]
+    with naming(file, [image.line for image in images if image.line]):
+        for k, image in enumerate(images):
+            if image.camera not in cameras:
+                raise BadPose(k, f"has the camera {image.camera}, which is not there")
+        used = [cameras[image.camera] for image in images]
+        if not used:
             raise ValueError("holds no picture with a pose")
-        unknown = [camera not in cameras for camera in images.cameras]
-        if any(unknown):
-            which = unknown.index(True)
-            raise BadPose(which, f"has the camera {images.cameras[which]}, which is not there")
-        poses = from_rows(np.array(images.rows), convention)
-        used = [cameras[camera] for camera in images.cameras]
-        shares = np.vstack([to_shares(np.array([camera.pixels]), camera.size) for camera in used])
-        found = CameraPath(poses, intrinsics=shares, size=used[0].size, names=tuple(images.names))
-    depth = math.nan
-    if points_file.is_file():
-        points = _unpack(points_file, _binary_points) if binary else _text_points(points_file)
-        depth = _median_depth(points, images.ids, poses)
-    order = natural_order(images.names)
-    with naming(images_file):
-        return with_gaps(
-            CameraPath(
-                found.world_from_camera[order],
-                intrinsics=shares[order],
-                size=used[0].size,
-                names=tuple(images.names[k] for k in order),
-                scene_depth=depth,
-            )
+        found = CameraPath(
+            from_rows(np.array([image.row for image in images]), convention),
+            intrinsics=np.vstack(
+                [to_shares(np.array([camera.pixels]), camera.size) for camera in used]
+            ),
+            size=used[0].size,
+            names=tuple(image.name for image in images),
         )
+    points = _points(folder / f"points3D{file.suffix}")
+    depth = _median_depth(points, images, found.world_from_camera)
+    return with_gaps(replace(found, scene_depth=depth))
 
 
 def _camera(model: tuple[str, int, int], size: tuple[int, int], values: list[float]) -> _Camera:
@@ -167,9 +157,15 @@ def _camera(model: tuple[str, int, int], size: tuple[int, int], values: list[flo
     return _Camera(size, (values[0], values[focals - 1], cx, cy))
 
 
-def _median_depth(points: list[_Point], ids: list[int], poses: FloatArray) -> float:
+def _points(path: Path) -> list[_Point]:
+    if not path.is_file():
+        return []
+    return _unpack(path, _binary_points) if path.suffix == ".bin" else _text_points(path)
+
+
+def _median_depth(points: list[_Point], images: list[_Image], poses: FloatArray) -> float:
     """Of points (their place in the world) in front of the cameras that saw them."""
-    row = {image: k for k, image in enumerate(ids)}
+    row = {image.number: k for k, image in enumerate(images)}
     seen = [(k, xyz) for xyz, track in points for k in map(row.get, track) if k is not None]
     if not seen:
         return math.nan
@@ -177,9 +173,7 @@ def _median_depth(points: list[_Point], ids: list[int], poses: FloatArray) -> fl
     which = np.array([k for k, _ in seen])
     places = np.array([xyz for _, xyz in seen])
     with np.errstate(over="ignore", invalid="ignore"):
-        depths = np.einsum("ni,ni->n", back[which, 2, :3], places) + back[which, 2, 3]
-    ahead = depths[np.isfinite(depths) & (depths > 0.0)]
-    return float(np.median(ahead)) if len(ahead) else math.nan
+        return median_depth(np.einsum("ni,ni->n", back[which, 2, :3], places) + back[which, 2, 3])
 
 
 # --- binary ---
@@ -229,7 +223,7 @@ def _unpack(path: Path, reader: Callable[[_Cursor], _Kind]) -> _Kind:
 
 def _binary_cameras(cursor: _Cursor) -> dict[int, _Camera]:
     cameras = {}
-    for _ in range(_limited(cursor.count(24), "cameras", _MOST_CAMERAS)):
+    for _ in range(_limited(cursor.count(24), "cameras", MOST_POSES)):
         number, model, width, height = cursor.take("IiQQ")
         if model not in _MODELS:
             raise ValueError(f"has a camera of the unknown model {model}")
@@ -238,11 +232,11 @@ def _binary_cameras(cursor: _Cursor) -> dict[int, _Camera]:
     return cameras
 
 
-def _binary_images(cursor: _Cursor) -> _Images:
-    images = _Images()
-    for _ in range(cursor.count(73)):
+def _binary_images(cursor: _Cursor) -> list[_Image]:
+    images = []
+    for _ in range(_limited(cursor.count(73), "pictures", MOST_POSES)):
         number, *pose, camera = cursor.take("I7dI")
-        images.add(number, tuple(pose), camera, cursor.word())
+        images.append(_Image(number, (*pose[4:], *pose[:4]), camera, cursor.word()))
         cursor.skip(24 * cursor.count(24))
     return images
 
@@ -288,25 +282,25 @@ def _text_cameras(path: Path) -> dict[int, _Camera]:
     return cameras
 
 
-def _text_images(path: Path) -> tuple[_Images, list[int]]:
-    """The pictures, and the line of each."""
-    images, at = _Images(), []
+def _text_images(path: Path) -> list[_Image]:
+    images = []
     lines = iter(enumerate(read_text(path).splitlines(), start=1))
-    for number, line in lines:
+    for at, line in lines:
         if not line.strip() or line.startswith("#"):
             continue
-        with _at(path, number):
+        with _at(path, at):
             words = line.split(maxsplit=9)
             if len(words) != 10:
                 raise ValueError(f"{len(words)} columns, expected 10: a number, a pose, a name")
-            image, *pose, camera, name = words
-            images.add(int(image), tuple(map(float, pose)), int(camera), name.strip())
-        at.append(number)
-        below, points = next(lines, (number + 1, ""))
+            number, *numbers, camera, name = words
+            pose = tuple(map(float, numbers))
+            name = check_name(name.strip())
+            images.append(_Image(int(number), (*pose[4:], *pose[:4]), int(camera), name, at))
+        below, points = next(lines, (at + 1, ""))
         # Files without these lines would lose every second picture.
         if len(points.split()) % 3:
             raise PoseError(f"{path}:{below}: not the points of the picture in the line before")
-    return images, at
+    return images
 
 
 def _text_points(path: Path) -> list[_Point]:

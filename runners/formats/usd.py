@@ -101,11 +101,14 @@ def _export(path: Path, cameras: CameraPath, convention: Convention) -> None:
     fx, fy, cx, cy = (pixels[there] / [width, height, width, height]).T
     times = cameras.clock()[there]
     # Whole codes for whole frames: the rate at which a pose comes on average.
-    rate = round((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else 24
+    rate = 24.0
+    if len(times) > 1:
+        with np.errstate(over="ignore"):
+            rate = float(np.clip((len(times) - 1) / np.ptp(times), 1.0, 10_000.0).round())
     stage = Usd.Stage.CreateInMemory()
-    stage.SetTimeCodesPerSecond(max(1, rate))
-    stage.SetFramesPerSecond(max(1, rate))
-    codes = (times * max(1, rate)).tolist()
+    stage.SetTimeCodesPerSecond(rate)
+    stage.SetFramesPerSecond(rate)
+    codes = (times * rate).tolist()
     stage.SetStartTimeCode(codes[0])
     stage.SetEndTimeCode(codes[-1])
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
