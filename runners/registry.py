@@ -188,7 +188,9 @@ def _load(target: str) -> Any:
 
 
 def _settings_type(made: Any) -> Any:
-    return typing.get_type_hints(made.__init__).get("settings")
+    # Only this one: others may name types that are not loaded here.
+    hint = getattr(made.__init__, "__annotations__", {}).get("settings")
+    return typing.get_type_hints(made.__init__)["settings"] if isinstance(hint, str) else hint
 
 
 def _build(settings_type: Any, given: Mapping[str, Any], where: str) -> Any:
