@@ -1,7 +1,5 @@
 """Poses as matrices of 3x4: rows of twelve numbers in a table, nested lists in JSON."""
 
-import math
-
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
@@ -40,7 +38,7 @@ def numbers(poses: object, size: tuple[int, ...]) -> FloatArray:
     """(N, *size) numbers of a JSON list with nested lists of one size, one a pose.
 
     Raises:
-        BadPose: A pose has another size, or something that is no finite number.
+        BadPose: A pose has another size, or something that is no number.
         ValueError: There is no list.
     """
     if not isinstance(poses, list):
@@ -51,7 +49,7 @@ def numbers(poses: object, size: tuple[int, ...]) -> FloatArray:
             found.append(_flat(pose, size))
         except (ValueError, OverflowError) as error:
             product = " x ".join(map(str, size))
-            raise BadPose(k, f"is not made of {product} finite numbers") from error
+            raise BadPose(k, f"is not made of {product} numbers") from error
     return np.array(found).reshape(-1, *size)
 
 
@@ -60,8 +58,6 @@ def _flat(value: object, size: tuple[int, ...]) -> list[float]:
         # Strings, null and true would turn into numbers, too.
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError("no number")
-        if not math.isfinite(value):
-            raise ValueError("not finite")
         return [float(value)]
     if not isinstance(value, list) or len(value) != size[0]:
         raise ValueError("another size")

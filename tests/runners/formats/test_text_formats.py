@@ -424,6 +424,14 @@ def test_euroc_goes_from_a_tracked_marker_to_the_camera(dataset):
     np.testing.assert_allclose(first[:3, 3], [-4.25, 2.5, -3])
 
 
+def test_euroc_takes_no_other_sensor_for_the_camera(dataset):
+    (dataset / "cam0" / "sensor.yaml").unlink()
+    path = dataset / "state_groundtruth_estimate0" / "data.csv"
+    path.write_text(SAMPLES["euroc"])
+    with pytest.raises(PoseError, match=r"no camera's sensor\.yaml"):
+        read(path, "euroc")
+
+
 def test_euroc_poses_of_a_body_without_a_camera_are_refused(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text(SAMPLES["euroc"])
@@ -474,6 +482,13 @@ def test_euroc_without_a_header_asks_for_the_order_of_the_quaternion(place):
     other = read(path, "euroc", quaternion="xyzw").world_from_camera
     assert np.degrees(np.linalg.norm(log(said[:1, :3, :3].mT @ said[1:2, :3, :3]))) > 9
     assert not np.allclose(said, other)
+
+
+def test_euroc_knows_the_data_sets_table_by_its_columns(place):
+    wide = place("euroc", "\n".join(line + ",0" * 9 for line in DATA))
+    found = read(wide, "euroc").world_from_camera
+    named = read(place("euroc", SAMPLES["euroc"]), "euroc").world_from_camera
+    np.testing.assert_array_equal(found, named)
 
 
 def test_euroc_tells_nanoseconds_apart(place):
@@ -688,7 +703,7 @@ def test_ac3d_reads_pixels_as_shares(place):
         ({"intrinsics": [K, K, [[0, 0, 0]] * 3]}, "pose 3 has a focal length"),
         ({"intrinsics": {"fx": 1}}, "a list of poses"),
         ({"w2c": None}, "a list of poses"),
-        ({"w2c": [[[1, 0, 0, 0]] * 4] * 3}, "pose 1 is not made of 3 x 4 finite numbers"),
+        ({"w2c": [[[1, 0, 0, 0]] * 4] * 3}, "pose 1 is not made of 3 x 4 numbers"),
         ({"w2c": []}, "holds no pose"),
     ],
 )
@@ -704,6 +719,16 @@ def test_ac3d_says_what_it_lacks(missing, place):
     del content[missing]
     with pytest.raises(PoseError, match=f"lacks '{missing}'"):
         read(place("ac3d", json.dumps(content)), "ac3d")
+
+
+# MotionCtrl.
+
+
+@pytest.mark.parametrize("one", ['"1"', "true", "[1]", "null", "1" + "0" * 400])
+def test_what_only_looks_like_a_number_is_refused(one, place):
+    content = f"[[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], [{one}, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]]"
+    with pytest.raises(PoseError, match="pose 2 is not made of 12 numbers"):
+        read(place("motionctrl", content), "motionctrl")
 
 
 # Hostile files. A message is one line that names the file.
