@@ -139,14 +139,6 @@ def test_what_is_lost_is_said(tmp_path):
     assert convert(source, tmp_path / "model").lost == ()
 
 
-def test_metres_that_nobody_promised_are_said(tmp_path):
-    source = write(tmp_path / "a.txt", "tum", times=TIMES)
-    assert (
-        "usd is in metres; the source does not say that it is"
-        in convert(source, tmp_path / "a.usda").lost
-    )
-
-
 def test_a_size_is_for_sources_that_do_not_tell_it(tmp_path):
     source = write(tmp_path / "a.txt", "tum", times=TIMES)
     convert(source, tmp_path / "transforms.json", size=(400, 300))

@@ -10,8 +10,10 @@ import random
 import re
 import shutil
 import struct
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -329,42 +331,44 @@ def read(sample: str, folder: Path) -> CameraPath:
     return found.read(path, found.convention)
 
 
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CameraPath]:
+    """The poses of a sample, read once for all tests."""
+    return cache(lambda sample: read(sample, tmp_path_factory.mktemp("sample")))
+
+
 @pytest.mark.parametrize("sample", MADE)
-def test_the_camera_pans_right_and_travels_right_up_and_ahead(sample, tmp_path):
-    cameras = read(sample, tmp_path)
-    net = dict(zip(AXES, motion_profile(cameras.trajectory(24.0)).net, strict=True))
+def test_the_camera_pans_right_and_travels_right_up_and_ahead(sample, cameras):
+    profile = motion_profile(cameras(sample).trajectory(24.0))
+    net = dict(zip(AXES, profile.net, strict=True))
     assert net["pan"] == pytest.approx(STEP_DEG * (N - 1), rel=0.1)
     assert net["truck"] > 0 and net["pedestal"] > 0 and net["dolly"] > 0
     assert net["tilt"] == pytest.approx(0, abs=0.01) and net["roll"] == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize("sample", MADE)
-def test_each_pose_is_where_it_was(sample, tmp_path):
-    cameras = read(sample, tmp_path)
-    poses = cameras.world_from_camera[cameras.there]
+def test_each_pose_is_where_it_was(sample, cameras):
+    poses = cameras(sample).world_from_camera[cameras(sample).there]
     seen = np.linalg.inv(poses[0]) @ poses
     np.testing.assert_allclose(seen, np.linalg.inv(truth()[0]) @ truth(), atol=1e-6)
 
 
 @pytest.mark.parametrize("sample", MADE)
-def test_the_lens_is_what_it_was(sample, tmp_path):
-    cameras = read(sample, tmp_path)
+def test_the_lens_is_what_it_was(sample, cameras):
+    found = cameras(sample)
     if sample in ("npy", "npz"):
-        assert cameras.intrinsics is None
+        assert found.intrinsics is None
         return
     fy = FX if sample == "instant-ngp" else FY  # square pixels
     expected = (FX / SIZE[0], fy / SIZE[1], 0.5, 0.5)
-    assert cameras.intrinsics is not None
-    np.testing.assert_allclose(cameras.intrinsics, np.tile(expected, (len(cameras), 1)), rtol=1e-6)
-    if sample in ("vipe", "cut3r", "usd"):
-        assert cameras.size is None
-    else:
-        assert cameras.size == SIZE
+    assert found.intrinsics is not None
+    np.testing.assert_allclose(found.intrinsics, np.tile(expected, (len(found), 1)), rtol=1e-6)
+    assert found.size == (None if sample in ("vipe", "cut3r", "usd") else SIZE)
 
 
 @pytest.mark.parametrize("sample", MADE)
-def test_the_scene_is_as_deep_as_it_was(sample, tmp_path):
-    depth = read(sample, tmp_path).scene_depth
+def test_the_scene_is_as_deep_as_it_was(sample, cameras):
+    depth = cameras(sample).scene_depth
     if sample.startswith(("megasam", "depth", "vggt")) or sample == "droid":
         assert depth == pytest.approx(DEPTH, rel=1e-3)
     elif sample.startswith("colmap"):
@@ -374,27 +378,21 @@ def test_the_scene_is_as_deep_as_it_was(sample, tmp_path):
         assert math.isnan(depth)
 
 
-def test_keyframes_keep_the_numbers_of_their_frames(tmp_path):
+def test_keyframes_keep_the_numbers_of_their_frames(cameras):
     for sample in ("droid", "droid saved"):
-        frames = read(sample, tmp_path / sample).frames
-        assert frames is not None and frames.tolist() == [0, 2, 3, 7, 8, 9, 12]
-    frames = read("vipe", tmp_path / "vipe").frames
-    assert frames is not None and frames.tolist() == [0, 1, 2, 3, 5, 6, 7]
+        assert cameras(sample).frames.tolist() == [0, 2, 3, 7, 8, 9, 12]
+    assert cameras("vipe").frames.tolist() == [0, 1, 2, 3, 5, 6, 7]
 
 
-def test_pictures_come_in_the_order_of_their_numbers(tmp_path):
+def test_pictures_come_in_the_order_of_their_numbers(cameras):
     names = tuple(f"shot_{k + 8}.png" for k in range(N))
-    assert read("colmap text", tmp_path / "text").names == names
-    assert read("colmap binary", tmp_path / "binary").names == names
-    names = tuple(f"images/frame_{k + 8}.png" for k in range(N))
-    assert read("nerfstudio", tmp_path / "nerfstudio").names == names
+    assert cameras("colmap text").names == cameras("colmap binary").names == names
+    assert cameras("nerfstudio").names == tuple(f"images/frame_{k + 8}.png" for k in range(N))
 
 
-def test_usd_has_times_and_metres(tmp_path):
-    cameras = read("usd", tmp_path)
-    assert cameras.metric
-    assert cameras.times is not None
-    np.testing.assert_allclose(cameras.times, np.arange(N) / 24)
+def test_usd_has_times_and_metres(cameras):
+    assert cameras("usd").metric
+    np.testing.assert_allclose(cameras("usd").times, np.arange(N) / 24)
 
 
 @pytest.mark.parametrize("sample", MADE)
@@ -763,3 +761,10 @@ def test_a_zip_of_something_else_is_no_poses(tmp_path):
         shutil.copyfileobj(io.BytesIO(b"x"), archive.open("word/document.xml", "w"))
     with pytest.raises(PoseError, match="no array file"):
         form("npy").read(path, form("npy").convention)
+
+
+def test_a_saved_reconstruction_without_torch_names_its_extra(tmp_path, monkeypatch):
+    found, path = make("droid saved", tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(PoseError, match=r"dollygrip\[dense\]"):
+        found.read(path, found.convention)
