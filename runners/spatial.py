@@ -76,14 +76,12 @@ def write_scene(
 
 def _write_ply(file: BinaryIO, space: Space) -> None:
     """Points that have a depth, the path in blue and cameras in grey; what moves is orange."""
-    placed = space.placed & np.isfinite(space.points).all(axis=1)
-    vertices = [space.points[placed]]
-    colors = [space.shown_colors[placed]]
-    edges, edge_colors = [np.zeros((0, 2), np.intp)], [np.zeros((0, 3), np.uint8)]
+    vertices = [space.points[space.placed]]
+    colors = [space.shown_colors[space.placed]]
+    edges = [np.zeros((0, 2), np.intp)]
 
     def add(strip: FloatArray, links: IntArray, color: Color) -> None:
         edges.append(links + sum(map(len, vertices)))
-        edge_colors.append(np.tile(np.array(color, np.uint8), (len(links), 1)))
         vertices.append(strip)
         colors.append(np.tile(np.array(color, np.uint8), (len(strip), 1)))
 
@@ -98,7 +96,6 @@ def _write_ply(file: BinaryIO, space: Space) -> None:
             np.concatenate(vertices),
             np.concatenate(colors),
             np.concatenate(edges),
-            np.concatenate(edge_colors),
             comment="axes of the first camera: x right, y down, z ahead",
         )
     )

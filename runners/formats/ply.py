@@ -1,4 +1,4 @@
-"""PLY: points and edges with colours, read by MeshLab, Blender, Open3D and others."""
+"""PLY: coloured points and edges between them, read by MeshLab, Blender, Open3D and others."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,14 +6,12 @@ import numpy.typing as npt
 from dollygrip.geometry.arrays import FloatArray, IntArray
 
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
-_EDGE = np.dtype([("ends", "<i4", 2), ("rgb", "u1", 3)])
 
 
 def ply(
     vertices: FloatArray,
     colors: npt.NDArray[np.uint8],
     edges: IntArray,
-    edge_colors: npt.NDArray[np.uint8],
     comment: str,
 ) -> bytes:
     """The content of a binary PLY file.
@@ -22,7 +20,6 @@ def ply(
         vertices: (V, 3) points.
         colors: (V, 3) RGB of each.
         edges: (E, 2) numbers of the two vertices of each.
-        edge_colors: (E, 3) RGB of each.
         comment: A line of ASCII for people.
     """
     header = [
@@ -34,10 +31,8 @@ def ply(
         *(f"property uchar {color}" for color in ("red", "green", "blue")),
         f"element edge {len(edges)}",
         *(f"property int vertex{end}" for end in (1, 2)),
-        *(f"property uchar {color}" for color in ("red", "green", "blue")),
         "end_header\n",
     ]
-    points, lines = np.zeros(len(vertices), _VERTEX), np.zeros(len(edges), _EDGE)
+    points = np.zeros(len(vertices), _VERTEX)
     points["xyz"], points["rgb"] = vertices, colors
-    lines["ends"], lines["rgb"] = edges, edge_colors
-    return "\n".join(header).encode("ascii") + points.tobytes() + lines.tobytes()
+    return "\n".join(header).encode("ascii") + points.tobytes() + edges.astype("<i4").tobytes()
