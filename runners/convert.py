@@ -231,7 +231,7 @@ def _lost(cameras: CameraPath, written: PoseFormat, rate: float) -> tuple[str, .
     if cameras.intrinsics is None and "intrinsics" in written.kept:
         lost.append("the source has no focal lengths; a usual one is written")
     if written.unit == "metres" and not cameras.metric:
-        lost.append(f"{written.name} is in metres; the source does not say that it is")
+        lost.append(f"{written.name} is meant in metres; the source does not say that it is")
     if np.isfinite(cameras.scene_depth):
         lost.append("the median depth of the scene is not written")
     return tuple(lost)

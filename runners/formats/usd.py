@@ -144,7 +144,7 @@ FORMAT = PoseFormat(
     name="usd",
     title="camera in a USD file",
     convention=Convention("world_from_camera", "opengl", transposed=True),
-    unit="any",
+    unit="metres",
     kept=frozenset({"times", "intrinsics", "gaps"}),
     matches=_matches,
     read=_read,

@@ -129,7 +129,7 @@ def test_what_is_lost_is_said(tmp_path):
     assert done.poses == N - 1
     assert done.lost == (
         "kitti keeps no focal lengths, no names of pictures, no gaps",
-        "kitti is in metres; the source does not say that it is",
+        "kitti is meant in metres; the source does not say that it is",
     )
     done = convert(source, tmp_path / "b.txt", to_format="tum", rate=10)
     assert "the source has no times; 10 frames a second are taken" in done.lost
