@@ -135,7 +135,7 @@ class ExternalEstimator:
         with work_folder(settings.work) as work:
             program = Program(description.title, work, limits)
             shown = _show(frames, work, description)
-            enough(shown)
+            enough(shown, description.title)
             values = _values(settings, shown, work)
             do_step(
                 program,

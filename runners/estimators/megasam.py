@@ -39,6 +39,8 @@ from dollygrip.runners.pictures import write_pictures
 from dollygrip.runners.video import Frame, FrameRequest
 
 _TITLE = "MegaSaM"
+# Its tracking starts with so many keyframes.
+_FEWEST = 8
 _INSTALL = (
     "clone https://github.com/mega-sam/mega-sam with its submodules and follow its README "
     "(environment, extensions, checkpoints)"
@@ -111,9 +113,10 @@ class MegasamSettings:
         Raises:
             ValueError: A setting is out of range.
         """
-        # Its tracking starts with eight keyframes.
-        if not (0.0 < self.rate < float("inf") and self.long_side >= 48 and self.most >= 8):
-            raise ValueError("rate must be positive, long_side at least 48 and most at least 8")
+        if not (0.0 < self.rate < float("inf") and self.long_side >= 48):
+            raise ValueError("rate must be positive and long_side at least 48")
+        if self.most < _FEWEST:
+            raise ValueError(f"most must be at least {_FEWEST}, not {self.most}")
         Limits(self.seconds, self.memory_mb)
 
 
@@ -162,7 +165,7 @@ class MegasamEstimator:
         with work_folder(settings.work) as work:
             program = Program(_TITLE, work, Limits(settings.seconds, settings.memory_mb))
             shown = write_pictures(frames, work / PICTURES, settings.most)
-            enough(shown)
+            enough(shown, _TITLE, _FEWEST)
             steps = _Steps(program, checkout, settings, findings)
             steps.find_depth()
             steps.track()

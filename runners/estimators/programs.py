@@ -23,10 +23,13 @@ from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.conventions import Convention
 from dollygrip.geometry.resampling import resample
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.geometry.twoview import accumulate
 from dollygrip.runners.children import Limits, run
 from dollygrip.runners.estimators.base import Estimate
 from dollygrip.runners.estimators.plausibility import POOR, in_scene_depths, plausibility
-from dollygrip.runners.estimators.tracks import track_points
+from dollygrip.runners.estimators.structure import agreement
+from dollygrip.runners.estimators.tracks import Tracks, track_points
+from dollygrip.runners.estimators.windows import chain_steps
 from dollygrip.runners.formats.catalog import read_poses
 from dollygrip.runners.formats.path import BadPose, CameraPath, PoseError, positions_in_video
 from dollygrip.runners.needs import Need, missing
@@ -41,9 +44,14 @@ NAME = "shot"
 
 # Poses are held against pictures of the size that the flow estimator looks at.
 _LONG_SIDE = 480
-_FEWEST = 3
 # A program that gives fewer frames a pose has lost the camera for much of the shot.
 _COVERED = 0.7
+# A program with one focal length for all pictures may let it vary by this, in log; a zoom that can
+# be seen grows by that.
+_SAME_FOCAL, _VISIBLE_ZOOM = 0.01, 0.03
+# Rendered zooms are explained as well by travel; of dollies before a scene with depth, turn and
+# zoom leave a tenth and more unexplained.
+_AS_GOOD = 0.03
 # An output folder with more in it than this is none of poses.
 _MOST_FILES = 100_000
 # How far from the time of a picture a time may be, as a share of the interval.
@@ -173,15 +181,20 @@ def _furnished(made: str) -> Path:
     return folder
 
 
-def enough(shown: Pictures | Clip) -> None:
-    """Go on only when there are enough pictures to see a motion.
+def enough(shown: Pictures | Clip, title: str, fewest: int = 3) -> None:
+    """Go on only when there are enough pictures.
+
+    Args:
+        shown: What was written for the program.
+        title: What to call it.
+        fewest: How many it takes.
 
     Raises:
         NoAnswer: There are too few.
     """
     count = len(shown.times)
-    if count < _FEWEST:
-        message = f"There are only {count} pictures; it takes {_FEWEST} to see a motion."
+    if count < fewest:
+        message = f"There are only {count} pictures; {title} takes {fewest} to see a motion."
         raise NoAnswer(Reason.TOO_SHORT, message)
 
 
@@ -353,7 +366,46 @@ def trajectory(
         )
         findings.doubts.append(Failure(Reason.POSES_DISAGREE, message))
         return path
-    return in_scene_depths(path, tracks)
+    path = in_scene_depths(path, tracks)
+    turning = _explained_without_travel(path, tracks)
+    if turning > fits.explained - _AS_GOOD:
+        message = (
+            f"{program.title} keeps one focal length, so what it takes for a dolly may be a zoom: "
+            f"turn and zoom explain {turning:.0%} of what moves in the pictures, its path "
+            f"{fits.explained:.0%}."
+        )
+        findings.doubts.append(Failure(Reason.AMBIGUOUS_ZOOM_DOLLY, message))
+    return path
+
+
+def _explained_without_travel(path: Trajectory, tracks: Tracks) -> float:
+    """Share of the observations that a camera explains which turns and zooms, but stays.
+
+    Args:
+        path: What a program says.
+        tracks: Points followed through the pictures.
+
+    Returns:
+        0 to 1; 0 where the program has a focal length for each picture, and where there is no zoom
+        to be seen.
+    """
+    logs = np.log(path.focals[path.valid])
+    if np.ptp(logs) > _SAME_FOCAL:
+        return 0.0
+    focal = float(np.exp(np.median(logs))) * max(tracks.size) / max(path.size)
+    steps = chain_steps(tracks, focal)
+    grown = np.concatenate([[0.0], np.cumsum(steps[:-1, 3])])
+    # They were fitted with the first focal length: with a longer one, turns are smaller.
+    steps[:, :2] *= np.exp(-grown)[:, None]
+    rotations, zooms = accumulate(steps)
+    if np.ptp(zooms) < _VISIBLE_ZOOM:
+        return 0.0
+    poses = np.tile(np.eye(4), (len(rotations), 1, 1))
+    poses[:, :3, :3] = rotations
+    staying = Trajectory.from_poses(
+        tracks.times, poses, size=tracks.size, focals=focal * np.exp(zooms)
+    )
+    return agreement(tracks, staying)
 
 
 def _numbered(

@@ -39,6 +39,7 @@ MOVES = {
     "truck_left": (Move("truck_left", 0.3),),
     "tilt_up+roll_cw": (Move("tilt_up", 10.0), Move("roll_cw", 15.0)),
     "dolly_in+pedestal_up": (Move("dolly_in", 0.35), Move("pedestal_up", 0.22)),
+    "zoom_in": (Move("zoom_in", 0.35),),
     "pan_left+dolly_in": (Move("pan_left", 12.0), Move("dolly_in", 0.35)),
 }
 
@@ -58,6 +59,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
             write_video(clip, render(path, scene("street", seed=3), Look(noise=1.5)), path.times)
             poses = np.tile(np.eye(4), (len(path), 1, 1))
             poses[:, :3, :3], poses[:, :3, 3] = path.rotations, path.centers
+            # What a system that keeps one focal length sees instead of a zoom.
+            poses[:, 2, 3] += 1.0 - path.focals[0] / path.focals
             np.savez(
                 clip.with_suffix(".npz"),
                 world_from_camera=poses,
@@ -123,7 +126,9 @@ def some_slow(names: Iterable[str], fast: set[str]) -> list[Any]:
     return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@pytest.mark.parametrize("move", some_slow(MOVES, {"truck_left", "pan_left+dolly_in"}))
+@pytest.mark.parametrize(
+    "move", some_slow(sorted(MOVES.keys() - {"zoom_in"}), {"truck_left", "pan_left+dolly_in"})
+)
 def test_poses_of_a_program_become_labels(move, film, describe, label):
     record = label(film(move), describe())
     assert record.failure is None
@@ -131,6 +136,7 @@ def test_poses_of_a_program_become_labels(move, film, describe, label):
     diagnostics = record.shots[0].diagnostics
     assert diagnostics["poses"] == diagnostics["pictures"] == round(SECONDS * RATE)
     assert diagnostics["explained"] > 0.8
+    assert record.whole.doubts == ()
     assert diagnostics["program_seconds"] > 0.0
 
 
@@ -168,6 +174,13 @@ def test_travel_that_the_pictures_do_not_show_is_noise(film, describe, label):
     # In the unit of a system that sees no depth, such noise may be any size.
     record = label(film("pan_right"), describe("--noise", "0.0001", "--scale", "1000"))
     assert record.labels == ("pan_right",)
+
+
+def test_a_zoom_that_a_program_takes_for_a_dolly_is_doubted(film, describe, label):
+    record = label(film("zoom_in"), describe())
+    assert record.labels == ("dolly_in",)
+    assert [doubt.reason for doubt in record.whole.doubts] == [Reason.AMBIGUOUS_ZOOM_DOLLY]
+    assert "Stand-in keeps one focal length" in record.whole.doubts[0].message
 
 
 def test_keyframes_are_enough(film, describe, label):

@@ -164,6 +164,17 @@ def test_settings_and_environment_say_where_it_is(label, checkout, tmp_path, mon
     assert label(**weights).record.failure is None
 
 
+def test_too_short_a_shot_is_told_before_anything_runs(clip, machine, checkout, tmp_path):
+    short = tmp_path / "short.mp4"
+    write_video(
+        short, [np.full((64, 64, 3), 40 * k, np.uint8) for k in range(6)], np.arange(6) / 12
+    )
+    estimator = MegasamEstimator(MegasamSettings(checkout=str(checkout)))
+    failure = label_clip_file(short, estimator, ThresholdClassifier()).record.failure
+    assert failure is not None and failure.reason == Reason.TOO_SHORT
+    assert "MegaSaM takes 8" in failure.message
+
+
 def test_one_message_says_all_that_is_missing(label, checkout, machine, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     (machine / "nvidia-smi").unlink()
