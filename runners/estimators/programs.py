@@ -34,6 +34,7 @@ from dollygrip.runners.formats.catalog import read_poses
 from dollygrip.runners.formats.path import BadPose, CameraPath, PoseError, positions_in_video
 from dollygrip.runners.needs import Need, missing
 from dollygrip.runners.pictures import CLIP_RATE, Clip, Pictures
+from dollygrip.runners.scratch import scratch_folder
 from dollygrip.runners.video import Frame, FrameRequest, read_frames
 
 PICTURES, VIDEO, OUT = "images", "shot.mp4", "out"
@@ -165,17 +166,16 @@ def work_folder(keep_in: str) -> Iterator[Path]:
     try:
         if keep_in:
             Path(keep_in).mkdir(parents=True, exist_ok=True)
-            yield _furnished(tempfile.mkdtemp(prefix=f"{NAME}-", dir=keep_in))
+            yield _furnished(Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=keep_in)).resolve())
             return
-        with tempfile.TemporaryDirectory(prefix="dollygrip-", ignore_cleanup_errors=True) as made:
+        with scratch_folder() as made:
             yield _furnished(made)
     except OSError as error:
         message = f"The work folder cannot be used: {error}; check the disk and the setting work."
         raise NoAnswer(Reason.ESTIMATOR_CRASHED, message) from error
 
 
-def _furnished(made: str) -> Path:
-    folder = Path(made).resolve()
+def _furnished(folder: Path) -> Path:
     (folder / PICTURES).mkdir()
     (folder / OUT).mkdir()
     return folder
