@@ -55,9 +55,9 @@ class _Model:
 
     @property
     def scene_depth(self) -> float:
-        """Median depth of the observations that lie ahead; NaN where there are none."""
+        """Median depth of the observations that lie ahead; 1 where there are none."""
         ahead = self.depths[self.depths > 0]
-        return float(np.median(ahead)) if len(ahead) else float("nan")
+        return float(np.median(ahead)) if len(ahead) else 1.0
 
 
 def path_of(model: Any, names: Sequence[str], kind: str) -> Arrays:

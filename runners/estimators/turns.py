@@ -13,10 +13,11 @@ import numpy as np
 from dollygrip.geometry.arrays import FloatArray
 
 # Focal lengths that are tried, as multiples of what is expected.
-_TRIED = np.exp(np.linspace(-0.5, 0.5, 11))
-# Pixels of a picture 480 wide. Rendered turns have 1.3 and less, slow travel 2.8 and more; along a
-# flat wall, where travel looks like the turn of a long lens, 1.1 and more at another focal length.
-_EXPLAINED, _SURELY_EXPLAINED = 2.2, 1.0
+_TRIED = np.exp(np.linspace(-0.6, 0.5, 23))
+# Pixels of a picture 480 wide. Rendered turns have 1.3 and less, slow travel 2.8 and more.
+_EXPLAINED, _SURELY_EXPLAINED = 2.2, 1.3
+# Another focal length must lower the error to this share.
+_BETTER = 0.8
 # The same for turn and zoom: most rendered zooms have 1.2 and less, slow dollies 2.4 and more.
 _ZOOM_EXPLAINED = 2.0
 # Pairs of pictures that are looked at.
@@ -73,10 +74,12 @@ def best_turn(pairs: Sequence[Pair], focal: float, long_side: int) -> Turn:
     unit = long_side / 480
     some = _apart(pairs)
     error = _error(some, focal)
-    others = {other: _error(some, other) for other in focal * _TRIED}
-    best = min(others, key=others.__getitem__)
-    if others[best] < min(0.8 * error, _SURELY_EXPLAINED * unit):
-        focal, error = float(best), others[best]
+    others = [_error(some, float(other)) for other in focal * _TRIED]
+    best = int(np.argmin(others))
+    # Travel along a flat wall looks the more like a turn, the longer the lens.
+    longest = best == len(others) - 1
+    if not longest and others[best] < min(_BETTER * error, _SURELY_EXPLAINED * unit):
+        focal, error = float(focal * _TRIED[best]), others[best]
     zoom_error = _error(some, focal, zooms=True)
     return Turn(
         focal=focal,
