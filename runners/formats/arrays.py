@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.conventions import Convention, to_opencv
 from dollygrip.runners.formats.path import MOST_BYTES, PoseError, naming
 
 Numbers = npt.NDArray[Any]
@@ -150,6 +151,7 @@ def shape_in(path: Path, name: str | None = None) -> tuple[int, ...] | None:
         return None if file is None else layout(file.read(_LONGEST_HEADER)).shape
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def some_frames(path: Path, frames: int, name: str | None = None) -> FloatArray | None:
     """Numbers of a few frames of a large array, all in a row; the rest stays where it is.
 
@@ -294,6 +296,14 @@ def _about(name: str) -> Iterator[None]:
         raise ValueError(f"the array {name!r} {error}") from error
 
 
+# What is not finite, or becomes so here, is for whoever checks the poses.
+@np.errstate(over="ignore", invalid="ignore")
+def world_from_camera(matrices: FloatArray, convention: Convention) -> FloatArray:
+    """(N, 4, 4) poses of matrices (N, 4, 4) as a file means them."""
+    return to_opencv(matrices, convention)
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def stack(name: str, values: Numbers, *shapes: tuple[int, int]) -> FloatArray:
     """(N, *shape) matrices of an array that may have an axis of one batch, or be one matrix.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dollygrip.geometry.conventions import Convention, to_opencv
-from dollygrip.runners.formats.arrays import names_in, read_npz, stack
+from dollygrip.geometry.conventions import Convention
+from dollygrip.runners.formats.arrays import names_in, read_npz, stack, world_from_camera
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import of_matrices, to_shares
 from dollygrip.runners.formats.path import MOST_POSES, BadPose, CameraPath, PoseError, naming
@@ -54,7 +54,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
     with naming(folder):
         try:
             return CameraPath(
-                to_opencv(np.concatenate(poses), convention),
+                world_from_camera(np.concatenate(poses), convention),
                 intrinsics=to_shares(of_matrices(np.concatenate(calibration))),
             )
         except BadPose as error:

@@ -7,7 +7,7 @@ https://github.com/ByteDance-Seed/Depth-Anything-3, https://github.com/facebookr
 
 from pathlib import Path
 
-from dollygrip.geometry.conventions import Convention, to_opencv
+from dollygrip.geometry.conventions import Convention
 from dollygrip.runners.formats.arrays import (
     median_depth,
     names_in,
@@ -15,6 +15,7 @@ from dollygrip.runners.formats.arrays import (
     shape_in,
     some_frames,
     stack,
+    world_from_camera,
 )
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import of_matrices, to_shares
@@ -44,7 +45,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
             sides = depth[:-1] if len(depth) > 3 and depth[-1] == 1 else depth
             size = (sides[-1], sides[-2]) if len(sides) >= 3 else None
         return CameraPath(
-            to_opencv(poses, convention),
+            world_from_camera(poses, convention),
             intrinsics=to_shares(of_matrices(calibration), size),
             size=size,
             scene_depth=median_depth(some_frames(path, len(poses), "depth")),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dollygrip.geometry.conventions import Convention, to_opencv
+from dollygrip.geometry.conventions import Convention
 from dollygrip.runners.formats.arrays import (
     median_depth,
     names_in,
@@ -18,6 +18,7 @@ from dollygrip.runners.formats.arrays import (
     shape_in,
     some_frames,
     stack,
+    world_from_camera,
 )
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import of_matrices, to_shares
@@ -43,7 +44,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
             size = images[2], images[1]
         shares = to_shares(of_matrices(calibration[:1]), size)
         return CameraPath(
-            to_opencv(poses, convention),
+            world_from_camera(poses, convention),
             intrinsics=np.repeat(shares, len(poses), axis=0),
             size=size,
             scene_depth=median_depth(some_frames(path, len(poses), "depths")),

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.conventions import Convention, from_opencv, to_opencv
+from dollygrip.geometry.conventions import Convention, from_opencv
+from dollygrip.runners.formats.arrays import world_from_camera
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import to_pixels
 from dollygrip.runners.formats.order import (
@@ -53,7 +54,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         else:
             names = []
         matrices = [_matrix(frame, k) for k, frame in enumerate(frames)]
-        poses = to_opencv(np.array(matrices).reshape(-1, 4, 4), convention)
+        poses = world_from_camera(np.array(matrices).reshape(-1, 4, 4), convention)
         if data.get("applied_transform") is not None:
             poses = np.linalg.inv(_square(data["applied_transform"])) @ poses
         sizes = [_size({**data, **frame}) for frame in frames]

@@ -10,8 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dollygrip.geometry.conventions import Convention, from_opencv, to_opencv
-from dollygrip.runners.formats.arrays import layout, names_in, read_npy, read_npz, stack
+from dollygrip.geometry.conventions import Convention, from_opencv
+from dollygrip.runners.formats.arrays import (
+    layout,
+    names_in,
+    read_npy,
+    read_npz,
+    stack,
+    world_from_camera,
+)
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming
@@ -48,7 +55,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         if values.ndim == 2 and values.shape[1] == 7:
             return CameraPath(from_rows(values.astype(np.float64), convention))
         poses = stack("of poses", values, (4, 4), (3, 4))
-        return CameraPath(to_opencv(poses, convention))
+        return CameraPath(world_from_camera(poses, convention))
 
 
 def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.conventions import Convention, from_opencv, to_opencv
+from dollygrip.geometry.conventions import Convention, from_opencv
 from dollygrip.runners.children import Limits, run
-from dollygrip.runners.formats.arrays import read_npz
+from dollygrip.runners.formats.arrays import read_npz, world_from_camera
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import to_pixels
@@ -62,7 +62,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
             raise PoseError(f"{path}: damaged; it crashes the USD library")
         arrays = read_npz(result, ("times", "matrices", "lenses", "units"))
         metres, told, z_up = arrays["units"].tolist()
-        poses = to_opencv(arrays["matrices"], convention)
+        poses = world_from_camera(arrays["matrices"], convention)
         poses = (_FROM_Z_UP if z_up else _FROM_Y_UP) @ poses
         # A stage that does not tell its unit is rarely in centimetres, as it should be then.
         poses[:, :3, 3] *= metres if told else 1.0

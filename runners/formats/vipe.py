@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
-from dollygrip.geometry.conventions import Convention, to_opencv
-from dollygrip.runners.formats.arrays import Numbers, names_in, read_npz, stack
+from dollygrip.geometry.conventions import Convention
+from dollygrip.runners.formats.arrays import Numbers, names_in, read_npz, stack, world_from_camera
 from dollygrip.runners.formats.format import PoseFormat
 from dollygrip.runners.formats.intrinsics import to_shares
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming
@@ -36,7 +36,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
     if beside.is_file() and beside != path.absolute():
         shares = _shares(beside, frames)
     with naming(path):
-        return CameraPath(to_opencv(poses, convention), frames=frames, intrinsics=shares)
+        return CameraPath(world_from_camera(poses, convention), frames=frames, intrinsics=shares)
 
 
 def _shares(path: Path, frames: IntArray) -> FloatArray:
