@@ -9,7 +9,12 @@ from dollygrip.geometry.conventions import Convention, to_opencv
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.synthetic import Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
-from dollygrip.runners.estimators.structure import agreement, scene_depth, structure
+from dollygrip.runners.estimators.structure import (
+    agreement,
+    refocused,
+    scene_depth,
+    structure,
+)
 from dollygrip.runners.estimators.tracks import Tracks, track_points
 from dollygrip.runners.rendering import Look, render
 from dollygrip.runners.scenery import scene
@@ -185,6 +190,35 @@ def test_frames_without_a_pose_and_points_seen_once_give_none():
         assert blind.points.shape == (0, 3)
         assert np.isnan(scene_depth(blind))
     assert np.isnan(agreement(tracks, replace(path, times=path.times + 100.0)))
+
+
+# --- focal lengths --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["pan", "tilt", "walk"])
+@pytest.mark.parametrize("wrong", [0.6, 1.7])
+def test_turns_tell_the_focal_length_that_a_file_does_not(name, wrong):
+    path = path_of(name)
+    tracks = tracks_of(path, points_of(path), noise=0.3)
+    read = replace(path, focals=wrong * path.focals)
+    found = refocused(tracks, read)
+    assert agreement(tracks, read) < 0.6
+    assert agreement(tracks, found) > 0.95
+    np.testing.assert_allclose(found.focals, path.focals, rtol=0.06)
+
+
+@pytest.mark.parametrize("name", ["still", "roll", "truck", "dolly"])
+def test_without_pans_and_tilts_the_focal_length_stays(name):
+    path = path_of(name)
+    tracks = tracks_of(path, points_of(path), noise=0.3)
+    read = replace(path, focals=0.7 * path.focals)
+    np.testing.assert_array_equal(refocused(tracks, read).focals, read.focals)
+
+
+def test_no_focal_length_makes_a_wrong_convention_right():
+    path = path_of("pan")
+    tracks = tracks_of(path, points_of(path), noise=0.3)
+    assert agreement(tracks, refocused(tracks, misread(path, "opengl"))) < 0.5
 
 
 # --- conventions ----------------------------------------------------------------------------
