@@ -10,7 +10,8 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from importlib import import_module, metadata
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -171,9 +172,11 @@ def text(report: Report, width: int) -> str:
 def _needs(name: str, settings: Mapping[str, Any] | None) -> tuple[Need, ...]:
     """What an estimator needs; one that cannot even be made needs to be mended."""
     try:
-        estimator = choose("estimator", name, settings).make()
-        look = getattr(estimator, "needs", None)
-        return () if look is None else tuple(look(estimator.settings))
+        choice = choose("estimator", name, settings)
+        module, _, attribute = choice.target.partition(":")
+        look = getattr(getattr(import_module(module), attribute), "needs", None)
+        # Settings, but no estimator: to make one may load what it runs on.
+        return () if look is None else tuple(look(SimpleNamespace(**choice.settings)))
     # Whatever a third party's estimator, or a broken package, comes up with.
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__

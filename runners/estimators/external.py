@@ -24,6 +24,7 @@ from dollygrip.runners.estimators.description import (
     placeholders,
 )
 from dollygrip.runners.estimators.description import names as names
+from dollygrip.runners.estimators.program_poses import read_output, trajectory
 from dollygrip.runners.estimators.programs import (
     NAME,
     OUT,
@@ -37,9 +38,7 @@ from dollygrip.runners.estimators.programs import (
     find_output,
     interpreter,
     own_folder,
-    read_output,
     require,
-    trajectory,
     work_folder,
 )
 from dollygrip.runners.needs import Need

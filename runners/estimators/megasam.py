@@ -18,6 +18,7 @@ from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners import needs
 from dollygrip.runners.children import Limits
 from dollygrip.runners.estimators.base import Estimate
+from dollygrip.runners.estimators.program_poses import read_output, trajectory
 from dollygrip.runners.estimators.programs import (
     NAME,
     PICTURES,
@@ -29,9 +30,7 @@ from dollygrip.runners.estimators.programs import (
     find_output,
     interpreter,
     own_folder,
-    read_output,
     require,
-    trajectory,
     work_folder,
 )
 from dollygrip.runners.needs import Need
