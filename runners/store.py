@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
+from dollygrip.runners.formats.catalog import file_of
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, read_lines
 from dollygrip.runners.formats.maps import write_maps
@@ -274,9 +275,10 @@ def content_of(path: Path, known: Content | None = None) -> Content | None:
     """What a clip's file holds now; None when it cannot be read.
 
     Args:
-        path: A file, or a folder of pictures.
+        path: A file, a folder of pictures, or one camera of a pose file.
         known: What it held before: a file of the same size and time is not read again.
     """
+    path = file_of(path)
     try:
         if path.is_dir():
             return _folder_content(path)

@@ -66,7 +66,7 @@ def find_poses(inputs: Iterable[Path], name: str | None = None) -> Iterator[Path
 
     A file is taken as given. A folder that is itself in a pose format (a COLMAP model) is one;
     any other is searched, with its subfolders, for files that look like poses. Hidden files are
-    skipped, and links are not followed.
+    skipped, and links are not followed. A file with several cameras gives ``FILE#CAMERA`` for each.
 
     Args:
         inputs: Files and folders.
@@ -74,10 +74,34 @@ def find_poses(inputs: Iterable[Path], name: str | None = None) -> Iterator[Path
     """
     seen: set[Path] = set()
     for given in inputs:
-        for path in _search(given, name) if given.is_dir() else (given,):
-            if path not in seen:
-                seen.add(path)
-                yield path
+        for file in _search(given, name) if given.is_dir() else (given,):
+            for path in _cameras(file, name):
+                if path not in seen:
+                    seen.add(path)
+                    yield path
+
+
+def file_of(path: Path) -> Path:
+    """The file of a path that may end in ``#CAMERA``."""
+    return _split(path)[0]
+
+
+def _split(path: Path) -> tuple[Path, str | None]:
+    name, mark, camera = path.name.rpartition("#")
+    # A file may have that sign in its name.
+    if mark and name and not path.exists() and path.with_name(name).is_file():
+        return path.with_name(name), camera
+    return path, None
+
+
+def _cameras(path: Path, name: str | None) -> list[Path]:
+    """The file, or each of its cameras when it has several; whoever reads it says what is wrong."""
+    try:
+        found = pose_format(name) if name else detect(path)
+        cameras = found.cameras(path) if found and found.cameras else []
+    except PoseError:
+        return [path]
+    return [path.with_name(f"{path.name}#{c}") for c in cameras] if len(cameras) > 1 else [path]
 
 
 def _search(folder: Path, name: str | None) -> Iterator[Path]:
@@ -108,7 +132,7 @@ def read_poses(
     """Read a pose file.
 
     Args:
-        path: A file, or a folder for formats that are one.
+        path: A file, or a folder for formats that are one; ``FILE#CAMERA`` for one of several.
         name: Its format; found out when not given.
         convention: Words that differ from the format's own, see
             :meth:`dollygrip.geometry.conventions.Convention.parse`.
@@ -119,7 +143,8 @@ def read_poses(
     Raises:
         PoseError: It is in no known format, or cannot be read.
     """
-    found = pose_format(name) if name else detect(path)
+    file, camera = _split(path)
+    found = pose_format(name) if name else detect(file)
     if found is None:
         known = ", ".join(names())
         raise PoseError(f"{path}: in no known pose format; name one with --format: {known}")
@@ -127,7 +152,11 @@ def read_poses(
     if convention:
         with naming(path):
             used = Convention.parse(convention, default=found.convention)
-    return found.read(path, used), found, used
+    if camera is None:
+        return found.read(file, used), found, used
+    if found.read_camera is None:
+        raise PoseError(f"{path}: {found.name} has one camera a file; leave #{camera} out")
+    return found.read_camera(file, used, camera), found, used
 
 
 def _head(path: Path) -> bytes:

@@ -26,6 +26,9 @@ class PoseFormat:
         read: Reads a file or folder; the convention is :attr:`convention` unless the user says
             otherwise. Raises PoseError.
         write: Writes one, atomically; None for formats that are only read. Raises PoseError.
+        cameras: The names of all cameras in a file, for formats that hold several. Raises
+            PoseError.
+        read_camera: Reads one of these by its name. Raises PoseError.
     """
 
     name: str
@@ -36,6 +39,8 @@ class PoseFormat:
     matches: Callable[[Path, bytes], bool]
     read: Callable[[Path, Convention], CameraPath]
     write: Callable[[Path, CameraPath, Convention], None] | None = None
+    cameras: Callable[[Path], list[str]] | None = None
+    read_camera: Callable[[Path, Convention, str], CameraPath] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""

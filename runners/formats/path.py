@@ -186,7 +186,8 @@ def positions_in_video(path: CameraPath, frame_times: FloatArray) -> FloatArray:
     """(N,) seconds at which the poses of a file belong to the frames of a video.
 
     Numbers of frames decide, then the file's own times, then the order: as many poses as frames
-    are one each, other numbers are spread evenly.
+    are one each, other numbers are spread evenly. Numbers that the video does not have are counted
+    from the first pose on, since shots on a timeline seldom begin at frame 0.
 
     Args:
         path: The poses.
@@ -196,11 +197,13 @@ def positions_in_video(path: CameraPath, frame_times: FloatArray) -> FloatArray:
         ValueError: A pose belongs to a frame that the video does not have.
     """
     if path.frames is not None:
-        if path.frames[-1] >= len(frame_times):
+        beyond = path.frames[-1] >= len(frame_times)
+        frames = path.frames - path.frames[0] if beyond else path.frames
+        if frames[-1] >= len(frame_times):
             raise ValueError(
-                f"has a pose for frame {path.frames[-1] + 1}, but the video has {len(frame_times)}"
+                f"has poses for {frames[-1] + 1} frames, but the video has {len(frame_times)}"
             )
-        return np.asarray(frame_times[path.frames], np.float64)
+        return np.asarray(frame_times[frames], np.float64)
     if len(path) == len(frame_times):
         return frame_times
     if path.times is not None:

@@ -137,4 +137,6 @@ FORMAT = PoseFormat(
     matches=_matches,
     read=_read,
     write=_write,
+    cameras=cameras,
+    read_camera=read_camera,
 )

@@ -1,5 +1,6 @@
 """Poses of other programs: labelled alone, and held against the video they belong to."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,43 @@ def test_folders_are_searched_for_what_looks_like_poses(tmp_path: Path) -> None:
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"rate|sideways"):
         PosesSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_every_camera_of_a_file_is_a_clip(tmp_path: Path) -> None:
+    recammaster = pose_format("recammaster")
+    assert recammaster.write is not None
+    file = tmp_path / "camera_extrinsics.json"
+    merged: dict[str, dict[str, str]] = {}
+    for camera, move in (("cam01", "pan_left"), ("cam02", "dolly_in")):
+        path = cameras(camera_path([Move(move, 0.5 if move == "dolly_in" else 20.0)], rate=8.0))
+        recammaster.write(file, path, recammaster.convention)
+        for frame, held in json.loads(file.read_text()).items():
+            merged.setdefault(frame, {})[camera] = next(iter(held.values()))
+    file.write_text(json.dumps(merged))
+    found = list(find_poses([tmp_path]))
+    assert [path.name for path in found] == [f"{file.name}#cam01", f"{file.name}#cam02"]
+    assert labelled(found[0]).record.labels == ("pan_left",)
+    record = labelled(found[1]).record
+    assert record.labels == ("dolly_in",)
+    assert record.provenance["content"]["size"] == file.stat().st_size
+    failure = labelled(file.with_name(f"{file.name}#cam07")).record.failure
+    assert failure is not None
+    assert "cam07" in failure.message
+
+
+def test_frames_of_a_timeline_are_counted_from_the_first_pose(
+    clips: dict[str, tuple[Path, Trajectory]], tmp_path: Path
+) -> None:
+    clip, path = clips["pan_left"]
+    poses = cameras(path).world_from_camera
+    chan = pose_format("chan")
+    assert chan.write is not None
+    chan.write(
+        tmp_path / "pan_left.chan",
+        CameraPath(poses, frames=1001 + np.arange(len(path))),
+        chan.convention,
+    )
+    result = labelled(clip, poses=str(tmp_path))
+    assert result.record.labels == ("pan_left",)
+    times = result.shots[0].hypotheses[0].trajectory.times
+    np.testing.assert_allclose(times, path.times, atol=1e-3)
