@@ -54,7 +54,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
             values = read_npy(path)
         if values.ndim == 2 and values.shape[1] == 7:
             return CameraPath(from_rows(values.astype(np.float64), convention))
-        poses = stack("of poses", values, (4, 4), (3, 4))
+        poses = stack("poses", values, (4, 4), (3, 4))
         return CameraPath(world_from_camera(poses, convention))
 
 
