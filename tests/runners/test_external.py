@@ -203,6 +203,23 @@ def test_keyframes_that_cannot_be_placed_are_no_answer(film, describe, label):
     }
 
 
+@pytest.mark.slow
+def test_each_shot_is_a_run_of_its_own(film, describe, label, tmp_path):
+    path = camera_path(MOVES["truck_left"], duration=SECONDS, rate=RATE, size=SIZE)
+    worlds = [render(path, scene(name, seed=3), Look(noise=1.5)) for name in ("street", "room")]
+    clip = tmp_path / "two shots.mp4"
+    times = np.arange(2 * len(path)) / RATE
+    write_video(clip, [picture for world in worlds for picture in world], times)
+    # Either shot has the path of the clip that is one of them.
+    shutil.copy(film("truck_left").with_suffix(".npz"), clip.with_suffix(".npz"))
+    record = label(clip, describe())
+    assert [shot.labels for shot in record.shots] == [("truck_left",)] * 2
+    assert [round(shot.start * RATE) for shot in record.shots] == [0, len(path)]
+    assert [round(shot.end * RATE) for shot in record.shots] == [len(path) - 1, 2 * len(path) - 1]
+    for shot in record.shots:
+        assert shot.diagnostics["explained"] > 0.8
+
+
 def test_a_program_that_reads_a_video_gets_one(film, describe, label):
     record = label(
         film("truck_left"),
