@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +214,7 @@ def find_output(program: Program, pattern: str) -> Path:
         pattern: Relative, with wildcards at will; see :attr:`.description.Output.path`.
 
     Raises:
-        NoAnswer: There is none, or more than one; or it is or holds anything but plain files and
+        NoAnswer: There is none, or more than one; or beside it is anything but plain files and
             folders: a link might lead out of the work folder, a pipe would never end.
     """
     found = list(islice(program.work.glob(pattern), 2))
@@ -230,9 +230,9 @@ def find_output(program: Program, pattern: str) -> Path:
             Reason.ESTIMATOR_CRASHED,
             f"{program.title} wrote more than one {pattern}: {listed}; only one can be read.",
         )
-    path = found[0]
-    way = [path, *path.parents[: len(path.relative_to(program.work).parts) - 1]]
-    for count, piece in enumerate((*way, *_below(path))):
+    # Formats of several files read what lies beside.
+    top = program.work / found[0].relative_to(program.work).parts[0]
+    for count, piece in enumerate(chain([top], _below(top))):
         if piece.is_symlink() or not (piece.is_file() or piece.is_dir()):
             message = (
                 f"{program.title} wrote {_shown(piece.relative_to(program.work))}, which is a link "
@@ -240,9 +240,9 @@ def find_output(program: Program, pattern: str) -> Path:
             )
             raise NoAnswer(Reason.ESTIMATOR_CRASHED, message)
         if count > _MOST_FILES:
-            message = f"{program.title} wrote more than {_MOST_FILES} files to {pattern}."
+            message = f"{program.title} wrote more than {_MOST_FILES} files to {top.name}."
             raise NoAnswer(Reason.ESTIMATOR_CRASHED, message)
-    return path
+    return found[0]
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -251,6 +251,7 @@ def test_a_program_that_needs_a_lens_gets_a_usual_one(film, describe, label):
         ("words", Reason.ESTIMATOR_CRASHED, "poses.txt:1"),
         ("link", Reason.ESTIMATOR_CRASHED, "a link"),
         ("linked folder", Reason.ESTIMATOR_CRASHED, "a link"),
+        ("link beside", Reason.ESTIMATOR_CRASHED, "'out/intrinsics', which is a link"),
         ("pipe", Reason.ESTIMATOR_CRASHED, "no regular file"),
         ("two", Reason.ESTIMATOR_CRASHED, "'out/another.txt' and 'out/poses.txt'"),
         ("nan", Reason.DID_NOT_CONVERGE, "not finite"),

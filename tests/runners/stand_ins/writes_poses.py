@@ -127,6 +127,8 @@ def misbehave(how: str, out: Path) -> None:
     if how == "pipe":
         os.mkfifo(out)
         sys.exit(0)
+    if how == "link beside":
+        (out.parent / "intrinsics").symlink_to(os.environ["STAND_IN_ELSEWHERE"])
     if how == "two":
         (out.parent / "another.txt").write_text("0 0 0 0 0 0 0 1\n")
 
