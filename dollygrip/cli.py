@@ -147,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
         "--to-convention", metavar="WORDS", help="write in another convention than the format's own"
     )
     convert.add_argument("--rate", type=_positive(float), metavar="N", help=_RATE_HELP)
+    convert.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="size of the pictures in pixels, where SOURCE does not tell",
+    )
 
     formats = _command(commands, "formats", _formats, "list the pose formats and what they mean")
     _add_json(formats, "print JSON instead of a table")
@@ -236,6 +242,14 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
     parse.__name__ = f"positive {kind.__name__}"  # argparse puts it into its message
     return parse
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = (_positive(int)(side) for side in text.lower().split("x"))
+    return width, height
+
+
+_size.__name__ = "size such as 1920x1080"
 
 
 def _errors() -> tuple[type[Exception], ...]:
@@ -367,6 +381,7 @@ def _convert(options: argparse.Namespace) -> int:
         to_format=options.to_format,
         convention=options.convention,
         target_convention=options.to_convention,
+        size=options.size,
         **({} if options.rate is None else {"rate": options.rate}),
     )
     print(_printable(str(done.target)))

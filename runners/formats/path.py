@@ -229,7 +229,14 @@ def naming(path: Path, lines: Sequence[int] = ()) -> Iterator[None]:
         raise PoseError(f"{at}: {error}") from error
     except OSError as error:
         raise PoseError(f"{where}: {error.strerror or error}") from error
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise PoseError(f"{where}: {said}") from error
 
