@@ -32,10 +32,12 @@ class Checked:
     Attributes:
         name: Its name.
         needs: What it needs.
+        about: Of programs of others: where they come from, and their licences.
     """
 
     name: str
     needs: tuple[Need, ...] = ()
+    about: str = ""
 
     @property
     def lacking(self) -> tuple[Need, ...]:
@@ -56,6 +58,7 @@ class Checked:
         """As JSON-ready data."""
         return {
             "name": self.name,
+            "about": self.about,
             "ready": self.ready,
             "needs": [asdict(need) for need in self.needs],
             "remedies": list(self.remedies),
@@ -131,8 +134,7 @@ def examine(settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
         gpus=gpus(),
         packages=required,
         estimators=tuple(
-            Checked(name, (*optional.get(name, ()), *_needs(name, given.get(name))))
-            for name in names("estimator")
+            _examined(name, given.get(name), optional.get(name, ())) for name in names("estimator")
         ),
         extras=extras,
     )
@@ -157,6 +159,7 @@ def text(report: Report, width: int) -> str:
         if not checked.ready:
             lacks = (f"{n.what} ({n.detail})" if n.detail else n.what for n in checked.lacking)
             said = [f"lacks {'; '.join(lacks)}", *(f"-> {step}" for step in checked.remedies)]
+        said += [checked.about] if checked.about else []
         for number, paragraph in enumerate(said):
             first = f"{name:<{indent}}" if number == 0 else " " * indent
             lines += textwrap.wrap(
@@ -169,18 +172,21 @@ def text(report: Report, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _needs(name: str, settings: Mapping[str, Any] | None) -> tuple[Need, ...]:
-    """What an estimator needs; one that cannot even be made needs to be mended."""
+def _examined(name: str, settings: Mapping[str, Any] | None, extra: tuple[Need, ...]) -> Checked:
+    """An estimator, and what it needs beside an extra; one that does not load needs mending."""
     try:
         choice = choose("estimator", name, settings)
         module, _, attribute = choice.target.partition(":")
-        look = getattr(getattr(import_module(module), attribute), "needs", None)
+        made = getattr(import_module(module), attribute)
         # Settings, but no estimator: to make one may load what it runs on.
-        return () if look is None else tuple(look(SimpleNamespace(**choice.settings)))
+        plain = SimpleNamespace(**choice.settings)
+        look, tell = getattr(made, "needs", None), getattr(made, "about", None)
+        found = () if look is None else tuple(look(plain))
+        return Checked(name, (*extra, *found), "" if tell is None else str(tell(plain)))
     # Whatever a third party's estimator, or a broken package, comes up with.
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        return (Need("what it takes to be loaded", False, said),)
+        return Checked(name, (*extra, Need("what it takes to be loaded", False, said)))
 
 
 def _processors() -> int:

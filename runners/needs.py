@@ -3,7 +3,8 @@
 Looking is cheap: nothing is imported, and no GPU is touched from this process.
 
 An estimator says what it needs by a static method ``needs(settings)`` that returns a tuple of
-:class:`Need`; one without it needs nothing but its own module.
+:class:`Need`; one without it needs nothing but its own module. One that runs a program of others
+says where that comes from, and under which licences, by a static method ``about(settings)``.
 """
 
 import importlib.util

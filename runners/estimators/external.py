@@ -121,6 +121,13 @@ class ExternalEstimator:
             found.append(needs.packages(_python(settings), required.packages, remedy))
         return tuple(found)
 
+    @staticmethod
+    def about(settings: ExternalSettings) -> str:
+        """Where the program comes from, and its licences."""
+        known = find_description(settings.system)
+        told = {"": known.homepage, "code: ": known.code, "weights: ": known.weights}
+        return "; ".join(f"{what}{value}" for what, value in told.items() if value)
+
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""
         return answer(self.name, asdict(self.settings), partial(self._find, frames))

@@ -40,6 +40,10 @@ from dollygrip.runners.video import Frame, FrameRequest
 _TITLE = "MegaSaM"
 # Its tracking starts with so many keyframes.
 _FEWEST = 8
+_ABOUT = (
+    "https://github.com/mega-sam/mega-sam; code: Apache-2.0; weights: its own come with the code, "
+    "those of UniDepth are non-commercial"
+)
 _INSTALL = (
     "clone https://github.com/mega-sam/mega-sam with its submodules and follow its README "
     "(environment, extensions, checkpoints)"
@@ -151,6 +155,11 @@ class MegasamEstimator:
             needs.packages(_python(settings), ("torch", "lietorch", "droid_backends"), set_python),
             needs.gpu(),
         )
+
+    @staticmethod
+    def about(settings: MegasamSettings) -> str:
+        """Where it comes from, and its licences."""
+        return _ABOUT
 
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""

@@ -49,6 +49,8 @@ def test_every_estimator_is_looked_at(path):
     assert any("mega-sam" in step for step in megasam.remedies)
     vggt = checked(report, "external:vggt")
     assert {need.what for need in vggt.lacking} == {"its own folder", "a CUDA GPU"}
+    assert "weights: facebook/VGGT-1B: non-commercial" in vggt.about
+    assert "Apache-2.0" in megasam.about
     assert [extra.name for extra in report.extras] == ["dense", "usd", "view"]
     assert report.processors >= 1 and report.memory_mb > report.available_mb > 0
     assert report.gpus == ()
