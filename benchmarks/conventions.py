@@ -6,7 +6,7 @@ or one that looks the same, there is nothing to find; what counts is whether the
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +64,9 @@ def readings(clip: Path) -> list[Reading]:
 
 def _reading(words: str, exact: Trajectory, said: tuple[str, ...], tracks: Tracks) -> Reading:
     used = Convention.parse(words)
-    poses = np.tile(np.eye(4), (len(exact), 1, 1))
-    poses[:, :3, :3], poses[:, :3, 3] = exact.rotations, exact.centers
-    size = np.array(exact.size, float)
-    middle = np.full((len(exact), 2), 0.5)
-    cameras = CameraPath(
-        to_opencv(from_opencv(poses, TRUE), used),
-        intrinsics=np.column_stack([exact.focals[:, None] / size, middle]),
-        size=exact.size,
-        scene_depth=exact.scene_depth,
-    )
+    cameras = CameraPath.of(exact)
+    raw = from_opencv(cameras.world_from_camera, TRUE)
+    cameras = replace(cameras, world_from_camera=to_opencv(raw, used))
     found = plausibility(cameras, used, exact.times, tracks)
     return Reading(
         convention=words or "as written",

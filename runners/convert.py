@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from dollygrip.geometry.conventions import Convention
-from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.formats.arrays import names_in
 from dollygrip.runners.formats.catalog import names, pose_format, read_poses
 from dollygrip.runners.formats.format import Kept, PoseFormat
@@ -163,7 +162,7 @@ def _read(
     if convention:
         raise PoseError(f"{source}: a motion file has one convention, {Convention()}")
     shot, left_out = _longest_shot(source)
-    return _cameras(shot.hypotheses[0].trajectory), OWN, Convention(), left_out
+    return CameraPath.of(shot.hypotheses[0].trajectory), OWN, Convention(), left_out
 
 
 def _is_own(source: Path) -> bool:
@@ -194,24 +193,6 @@ def _longest_shot(source: Path) -> tuple[ShotMotion, tuple[str, ...]]:
         model = best.hypotheses[0].model
         lost += (f"only the likeliest of {len(best.hypotheses)} paths is taken, {model!r}",)
     return best, lost
-
-
-def _cameras(trajectory: Trajectory) -> CameraPath:
-    n = len(trajectory)
-    poses = np.tile(np.eye(4), (n, 1, 1))
-    poses[:, :3, :3], poses[:, :3, 3] = trajectory.rotations, trajectory.centers
-    width, height = trajectory.size
-    middle = np.full(n, 0.5)
-    focals = trajectory.focals
-    return CameraPath(
-        poses,
-        times=trajectory.times,
-        intrinsics=np.column_stack([focals / width, focals / height, middle, middle]),
-        size=trajectory.size,
-        valid=trajectory.valid,
-        scene_depth=trajectory.scene_depth,
-        metric=trajectory.metric,
-    )
 
 
 def _lost(cameras: CameraPath, written: PoseFormat, rate: float) -> tuple[str, ...]:

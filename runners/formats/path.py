@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -99,6 +100,23 @@ class CameraPath:
                 raise BadPose(_first(behind), "has a focal length that is not positive")
         if self.names and len(self.names) != n:
             raise ValueError(f"{len(self.names)} names for {n} poses")
+
+    @classmethod
+    def of(cls, trajectory: Trajectory) -> Self:
+        """What a file of a trajectory would hold."""
+        n = len(trajectory)
+        poses = np.tile(np.eye(4), (n, 1, 1))
+        poses[:, :3, :3], poses[:, :3, 3] = trajectory.rotations, trajectory.centers
+        focals = trajectory.focals[:, None] / np.array(trajectory.size)
+        return cls(
+            poses,
+            times=trajectory.times,
+            intrinsics=np.column_stack([focals, np.full((n, 2), 0.5)]),
+            size=trajectory.size,
+            valid=trajectory.valid,
+            scene_depth=trajectory.scene_depth,
+            metric=trajectory.metric,
+        )
 
     def __len__(self) -> int:
         """Number of poses, valid or not."""

@@ -22,10 +22,8 @@ TUM = pose_format("tum")
 
 
 def write(path: Path, moved: Trajectory) -> Path:
-    poses = np.tile(np.eye(4), (len(moved), 1, 1))
-    poses[:, :3, :3], poses[:, :3, 3] = moved.rotations, moved.centers
     assert TUM.write is not None
-    TUM.write(path, CameraPath(poses, times=moved.times), TUM.convention)
+    TUM.write(path, CameraPath.of(moved), TUM.convention)
     return path
 
 

@@ -1,6 +1,7 @@
 """Poses of other programs: labelled alone, and held against the video they belong to."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,9 @@ SAID = {"crane": {"pedestal_up", "tilt_down"}}
 TUM = pose_format("tum")
 
 
-def cameras(path: Trajectory, *, clock: bool = True, unit: float = 1.0) -> CameraPath:
+def cameras(path: Trajectory, unit: float = 1.0) -> CameraPath:
     """What a file of the path holds, in some unit of length."""
-    poses = np.tile(np.eye(4), (len(path), 1, 1))
-    poses[:, :3, :3], poses[:, :3, 3] = path.rotations, unit * path.centers
-    return CameraPath(poses, times=path.times if clock else None)
+    return CameraPath.of(replace(path, centers=unit * path.centers))
 
 
 @pytest.fixture(scope="module")
