@@ -10,7 +10,6 @@ COLMAP runs in a child process (``colmap_child.py``), since it may abort, hang o
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +24,7 @@ from dollygrip.geometry.trajectory import FOCAL_PRIOR, Hypothesis, Trajectory
 from dollygrip.runners.children import Limits, run
 from dollygrip.runners.estimators.base import Estimate
 from dollygrip.runners.pictures import Pictures, write_pictures
+from dollygrip.runners.scratch import scratch_folder
 from dollygrip.runners.video import Frame, FrameRequest
 
 Mapper = Literal["incremental", "global"]
@@ -105,8 +105,8 @@ class ColmapEstimator:
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""
         started = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="dollygrip-", ignore_cleanup_errors=True) as name:
-            estimate = self._estimated(frames, Path(name))
+        with scratch_folder() as folder:
+            estimate = self._estimated(frames, folder)
         return replace(
             estimate,
             seconds=time.perf_counter() - started,

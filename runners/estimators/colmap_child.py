@@ -24,7 +24,7 @@ Reconstruction = Any
 # Pairs with fewer matches tell nothing; a model starts from a pair with many.
 _MATCHED, _WELL_MATCHED = 15, 60
 # Pairs of pictures that a model is started from, until one of them has this share of the pictures.
-_STARTS, _WHOLE = 3, 0.9
+_STARTS, _WHOLE = 2, 0.9
 # Global mapping places cameras even without parallax; then there are next to no points.
 _FEWEST_POINTS = 100
 # Focal lengths are taken from the adjustment where that knows them to this share: one for the shot,
