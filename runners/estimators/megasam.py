@@ -41,8 +41,8 @@ _TITLE = "MegaSaM"
 # Its tracking starts with so many keyframes.
 _FEWEST = 8
 _ABOUT = (
-    "https://github.com/mega-sam/mega-sam; code: Apache-2.0; weights: its own come with the code, "
-    "those of UniDepth are non-commercial"
+    "https://github.com/mega-sam/mega-sam; code: Apache-2.0, its UniDepth part CC BY-NC 4.0; "
+    "weights: its own come with the code, those of UniDepth are CC BY-NC 4.0"
 )
 _INSTALL = (
     "clone https://github.com/mega-sam/mega-sam with its submodules and follow its README "
