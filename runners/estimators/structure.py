@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.estimators.tracks import Tracks
 
@@ -24,8 +24,12 @@ AGREES = 1.5
 # Trackers err alike from frame to frame, so more frames do not make a point surer. Pixels of a
 # 480 px picture.
 TRACKER_ERROR = 0.25
-# The depth of a scene is known when half of its points, at least, stand out so many standard
-# deviations from being infinitely far.
+# A piece that misses its point by more moves by itself, or the path is wrong there. Pixels of a
+# 480 px picture.
+EXPLAINED = 3.0
+# The depth of a scene is known when at least this share of what was seen is explained, and the
+# median point stands out so many standard deviations from being infinitely far.
+LEAST_EXPLAINED = 0.3
 SURE = 4.0
 # Another focal length must explain so much more of what was seen.
 CLEARLY = 0.05
@@ -62,6 +66,7 @@ class Structure:
         sigma: (P,) one standard deviation of it; infinite where the path shows no parallax.
         points: (P, 3) in the world of the path; not finite where ``inverse_depth`` is 0.
         residual: (P,) pixels by which the piece misses the point, all but its worst observations.
+        explained: (P,) whether that is little enough for a still point.
         observations: (P,) how many observations it has.
     """
 
@@ -71,6 +76,7 @@ class Structure:
     sigma: FloatArray
     points: FloatArray
     residual: FloatArray
+    explained: BoolArray
     observations: IntArray
 
 
@@ -82,6 +88,7 @@ NO_POINTS = Structure(
     points=np.zeros((0, 3)),
     residual=np.zeros(0),
     observations=np.zeros(0, np.intp),
+    explained=np.zeros(0, np.bool_),
 )
 
 
@@ -97,18 +104,7 @@ def structure(tracks: Tracks, trajectory: Trajectory, nearest: float = np.inf) -
     Returns:
         A point for each piece of a track that is seen at least twice, by track and time.
     """
-    parts = [
-        Structure(
-            track=tracks.track[fit.anchor],
-            anchor=fit.anchor,
-            inverse_depth=fit.inverse_depth,
-            sigma=fit.sigma,
-            points=fit.points,
-            residual=fit.residual,
-            observations=fit.length,
-        )
-        for fit in _fits(tracks, trajectory, nearest)
-    ]
+    parts = [found for found, _ in _fits(tracks, trajectory, nearest)]
     if not parts:
         return NO_POINTS
     return Structure(
@@ -131,9 +127,9 @@ def agreement(tracks: Tracks, trajectory: Trajectory) -> float:
     """
     unit = max(tracks.size) / 480.0
     seen, agrees = 0, 0
-    for fit in _fits(tracks, trajectory, np.inf):
-        seen += len(fit.pixels)
-        agrees += int((fit.pixels < AGREES * unit).sum())
+    for _, pixels in _fits(tracks, trajectory, np.inf):
+        seen += len(pixels)
+        agrees += int((pixels < AGREES * unit).sum())
     return agrees / seen if seen else float("nan")
 
 
@@ -164,40 +160,20 @@ def scene_depth(structure: Structure) -> float:
     """Median depth of the points seen, in the unit of the path's centres.
 
     Returns:
-        NaN where too little parallax shows it.
+        NaN where too little parallax shows it, or the path does not agree with the pictures.
     """
-    if not len(structure.observations):
+    kept, seen = structure.explained, structure.observations
+    if seen[kept].sum() <= LEAST_EXPLAINED * seen.sum():
         return float("nan")
-    middle = _weighted_median(structure.inverse_depth, structure.observations)
-    sigma = _weighted_median(structure.sigma, structure.observations)
+    middle = _weighted_median(structure.inverse_depth[kept], seen[kept])
+    sigma = _weighted_median(structure.sigma[kept], seen[kept])
     return 1.0 / middle if middle > SURE * sigma else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Some pieces of tracks, explained.
-
-    Attributes:
-        anchor: (P,) as in :class:`Structure`.
-        length: (P,) observations of each piece.
-        inverse_depth: (P,) as in :class:`Structure`.
-        sigma: (P,) as in :class:`Structure`.
-        points: (P, 3) as in :class:`Structure`.
-        residual: (P,) as in :class:`Structure`.
-        pixels: (K,) by how many pixels each observation is off.
-    """
-
-    anchor: IntArray
-    length: IntArray
-    inverse_depth: FloatArray
-    sigma: FloatArray
-    points: FloatArray
-    residual: FloatArray
-    pixels: FloatArray
-
-
-def _fits(tracks: Tracks, trajectory: Trajectory, nearest: float) -> Iterator[_Fit]:
-    """Explain all pieces of tracks, block by block."""
+def _fits(
+    tracks: Tracks, trajectory: Trajectory, nearest: float
+) -> Iterator[tuple[Structure, FloatArray]]:
+    """Explain all pieces of tracks, block by block: see :func:`_fitted`."""
     pose = _pose_of(tracks.times, trajectory)[tracks.frame]
     seen = np.flatnonzero(pose >= 0)
     # By track, and by time within each.
@@ -259,7 +235,7 @@ def _fitted(
     pose: IntArray,
     length: IntArray,
     nearest: float,
-) -> _Fit:
+) -> tuple[Structure, FloatArray]:
     """Explain pieces of tracks.
 
     A point at inverse depth q along a ray d of the anchor camera appears in another camera at
@@ -274,6 +250,9 @@ def _fitted(
         pose: (K,) the pose of each.
         length: (P,) observations of each piece.
         nearest: The greatest inverse depth.
+
+    Returns:
+        The points, and (K,) by how many pixels each observation is off.
     """
     xy, group = tracks.xy[seen], np.repeat(np.arange(len(length)), length)
     # In units of the path's own extent, so that round-off means the same in all of them.
@@ -317,15 +296,17 @@ def _fitted(
     known = spread > np.sqrt(_LEAST_PULL)
     with np.errstate(divide="ignore", invalid="ignore"):
         points = np.einsum("pij,pj->pi", rotations[anchor], rays) / inverse_depth[:, None]
-    return _Fit(
+    found = Structure(
+        track=tracks.track[seen[anchor]],
         anchor=seen[anchor],
-        length=length,
         inverse_depth=inverse_depth / extent,
         sigma=np.divide(error, spread * extent, out=np.full_like(error, np.inf), where=known),
         points=(points + centers[anchor]) * extent,
         residual=residual,
-        pixels=pixels,
+        explained=residual < EXPLAINED * unit,
+        observations=length,
     )
+    return found, pixels
 
 
 def _extent(trajectory: Trajectory) -> float:

@@ -161,6 +161,22 @@ def test_depth_of_the_scene(name):
     assert scene_depth(found) == pytest.approx(np.median(points[:, 2]), rel=0.2)
 
 
+def test_what_moves_by_itself_does_not_tell_the_depth():
+    path = path_of("truck")
+    points = points_of(path)
+    tracks = tracks_of(path, points, noise=0.25)
+    # Most of the points run about.
+    swing = 60.0 * np.sin(4.0 * path.times[tracks.frame] + tracks.track)
+    runs = tracks.track % 5 < 3
+    busy = replace(tracks, xy=tracks.xy + np.where(runs, swing, 0.0)[:, None])
+    assert scene_depth(structure(busy, path)) == pytest.approx(np.median(points[:, 2]), rel=0.25)
+
+
+def test_a_path_of_other_pictures_tells_no_depth():
+    other = tracks_of(path_of("roll"), points_of(path_of("roll")))
+    assert np.isnan(scene_depth(structure(other, path_of("truck"))))
+
+
 def test_no_point_is_nearer_than_allowed():
     path = path_of("truck")
     tracks = tracks_of(path, points_of(path))
