@@ -179,7 +179,8 @@ def adjust(
             settled = settled | (better & (before - after < _SETTLED * before))
             if bool(settled.all()):
                 break
-    energy = work.energy(state, square, work.calm(square, scales[-1]), scales[-1])
+    # With nothing taken for a mover: paths that call more of the picture one must not look better.
+    energy = work.energy(state, square, torch.ones_like(problem.depth), float(scales[-1]))
     return work.solutions(state, square, energy, information)
 
 

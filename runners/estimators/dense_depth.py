@@ -11,23 +11,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.bundle import DEPTH_SPREAD
+from dollygrip.geometry.bundle import DEPTH_SPREAD, TEMPER
 from dollygrip.runners.estimators.dense_flow import CELL, FlowGraph
 from dollygrip.runners.estimators.windows import GROUND
 
 ColorImage = npt.NDArray[np.uint8]
 
-# One standard deviation of a network's inverse depth, in the unit in which the scene's is 1.
+# One standard deviation of a network's inverse depth, in the unit in which the scene's is 1. Its
+# errors are alike from pixel to pixel and from frame to frame, so that it is weighed by TEMPER.
 _SPREAD = 0.15
 # Squared pixels of a picture of an eighth of the size by which a pixel moves, over all pairs, when
 # its inverse depth changes by one: the prior fades at this rate, and is off from there on.
 _FADING, _ENOUGH = 0.1, 25.0
-# Inverse depths below this share of a picture's values lie at infinity.
-_FAR_PERCENTILE = 2.0
+# Percentiles of a picture's inverse depths that say where it begins, is and ends.
+_ENDS = (2.0, 50.0, 98.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +105,10 @@ def expected_depths(graph: FlowGraph) -> Expected:
 def depths_from(
     graph: FlowGraph, pictures: Sequence[ColorImage], provider: DepthProvider
 ) -> Expected:
-    """What a depth model says of the keyframes, each brought to a median inverse depth of 1.
+    """What a depth model says of the keyframes, each brought to inverse depths from 0 to 2 about 1.
 
     Frames whose map is not finite, or the same all over, say nothing.
     """
-    import cv2
-
     plain = expected_depths(graph)
     mean, precision = plain.mean.copy(), plain.precision.copy()
     width, height = graph.size
@@ -116,15 +116,16 @@ def depths_from(
         values = np.asarray(provider(picture), dtype=np.float32)
         if values.ndim != 2 or not values.size or not np.isfinite(values).all():
             continue
-        near = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-        near = cv2.blur(near, (CELL // 2 + 1, CELL // 2 + 1))
+        shown = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+        shown = cv2.blur(shown, (CELL // 2 + 1, CELL // 2 + 1))
         column, row = np.round(graph.xy[number] + (np.array([width, height]) - 1) / 2).T
-        at = near[row.astype(np.intp), column.astype(np.intp)].astype(np.float64)
-        at -= np.percentile(at, _FAR_PERCENTILE)
-        middle = float(np.median(at))
-        if middle > 0.0:
-            mean[number] = at.clip(0.0) / middle
-            precision[number] = _SPREAD**-2
+        at = shown[row.astype(np.intp), column.astype(np.intp)].astype(np.float64)
+        far, middle, near = np.percentile(at, _ENDS)
+        # Neither is the far end beyond infinity, nor the near one nearer than is usual.
+        reach = max(middle - far, near - middle)
+        if reach > 0.0:
+            mean[number] = (1.0 + (at - middle) / reach).clip(0.0)
+            precision[number] = TEMPER * _SPREAD**-2
     return Expected(mean, precision)
 
 

@@ -77,8 +77,13 @@ class Stretch:
 
     @property
     def expected(self) -> Expected:
-        """What is thought of depths before a path is known."""
-        return self.model or self.plain
+        """What is thought of depths before a path is known.
+
+        The zero of a depth model is not known until then, so that it counts no more than any guess.
+        """
+        if self.model is None:
+            return self.plain
+        return Expected(self.model.mean, self.plain.precision)
 
     def path(self) -> Solution:
         """The chain as a path to start from."""
@@ -198,7 +203,7 @@ def _settle(
 ) -> list[Solution]:
     """Paths with travel, found in some of the cells, adjusted in all of them."""
     starts = [_spread(path, one.graph) for path, one in zip(found, stretches, strict=True)]
-    if any(one.model for one in stretches):
+    if any(one.model is not None for one in stretches):
         expected = [one.expected for one in stretches]
         before = [
             replace(path, inverse_depth=one.mean.ravel())

@@ -20,6 +20,7 @@ from dollygrip.geometry.synthetic import Motion, Move, camera_path, named_motion
 from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.estimators.base import Estimate
 from dollygrip.runners.estimators.dense import DenseEstimator, DenseSettings
+from dollygrip.runners.estimators.dense_depth import Expected, aligned, load_depth_model
 from dollygrip.runners.rendering import Look, render
 from dollygrip.runners.scenery import Actor, Scene, depths, person, scene
 from dollygrip.runners.video import Frame
@@ -211,13 +212,19 @@ def test_depths_of_a_truck_are_those_of_the_scene():
     estimate = DenseEstimator(replace(QUICK, maps=True)).estimate(filmed(path, "room"))
     maps = estimate.maps
     assert maps.depths.shape == maps.moving.shape == (8, 18, 32)
-    for number, time in enumerate(maps.times):
-        truth = true_depths(path, int(np.abs(path.times - time).argmin()), "room", (18, 32))
-        known = np.isfinite(maps.depths[number])
-        assert known.mean() > 0.5
-        near, found = 1.0 / truth[known], 1.0 / maps.depths[number][known]
-        assert np.corrcoef(near, found)[0, 1] > 0.8
-        assert np.median(found / near) == pytest.approx(1.0, abs=0.25)
+    truth = np.stack(
+        [
+            true_depths(path, int(np.abs(path.times - t).argmin()), "room", (18, 32))
+            for t in maps.times
+        ]
+    )
+    known = np.isfinite(maps.depths)
+    assert known.mean() > 0.5
+    near, found = 1.0 / truth[known], 1.0 / maps.depths[known]
+    assert np.corrcoef(near, found)[0, 1] > 0.8
+    # In the unit of the path.
+    unit = estimate.trajectory.centers[-1, 0] / path.centers[-1, 0]
+    assert np.median(near / found) == pytest.approx(unit, rel=0.1)
     assert maps.moving.mean() < 0.2
 
 
@@ -341,3 +348,101 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     assert DenseEstimator(DenseSettings(device="auto")).device == "cpu"
     with pytest.raises(ValueError, match="no CUDA device"):
         DenseEstimator(DenseSettings(device="cuda"))
+
+
+# A depth model.
+
+
+def test_a_depth_model_is_asked_for_every_keyframe():
+    path = path_of(*CANONICAL["pedestal_up"])
+    frames = filmed(path, "room", color=True)
+    truth = {
+        frame.image.tobytes(): 1.0 / true_depths(path, number, "room", (36, 64))
+        for number, frame in enumerate(frames)
+    }
+    asked = []
+
+    def model(picture: np.ndarray) -> np.ndarray:
+        asked.append(picture)
+        # As a network would have it: in no unit, and from any zero.
+        return 7.0 * truth[picture.tobytes()] + 3.0
+
+    estimator = DenseEstimator(QUICK, depth=model)
+    assert estimator.frame_request.color
+    assert labels(estimator.estimate(frames)) == {"pedestal_up"}
+    assert len(asked) == QUICK.keyframes
+
+
+@pytest.mark.parametrize(
+    "values", [np.full((4, 5), np.nan), np.zeros((9, 7)), np.zeros((0, 0)), np.zeros(3)]
+)
+def test_a_depth_model_that_says_nothing_changes_nothing(values):
+    frames = filmed(path_of(*CANONICAL["truck_right"]), color=True)[:6]
+    grey = [replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    plain = DenseEstimator(QUICK).estimate(grey)
+    same(DenseEstimator(QUICK, depth=lambda picture: values).estimate(frames), plain, 1e-6)
+
+
+def test_a_depth_model_needs_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ImportError, match="pip install transformers"):
+        DenseEstimator(DenseSettings(depth_model="some/model"))
+
+
+class _Checkpoints:
+    """Stands in for ``transformers``: there is one checkpoint, whose depth is the brightness."""
+
+    def __init__(self, kind: str) -> None:
+        self.config = type("Config", (), {"depth_estimation_type": kind})
+        self.AutoImageProcessor = self.AutoModelForDepthEstimation = self
+
+    def from_pretrained(self, name: str, *, local_files_only: bool) -> "_Checkpoints":
+        if name != "here" and local_files_only:
+            raise OSError(f"{name} is not here\nand more")
+        return self
+
+    def to(self, device: str) -> "_Checkpoints":
+        return self
+
+    def eval(self) -> "_Checkpoints":
+        return self
+
+    def __call__(self, images=None, pixels=None, return_tensors=None):
+        if images is not None:
+            return _Inputs(pixels=torch.as_tensor(images.mean(axis=2))[None])
+        return type("Output", (), {"predicted_depth": pixels})
+
+
+class _Inputs(dict):
+    def to(self, device: str) -> "_Inputs":
+        return self
+
+
+@pytest.mark.parametrize("kind", ["relative", "metric"])
+def test_a_checkpoint_gives_inverse_depth(monkeypatch, kind):
+    monkeypatch.setitem(sys.modules, "transformers", _Checkpoints(kind))
+    provider = load_depth_model("here", "cpu")
+    picture = np.arange(1, 13, dtype=np.uint8).reshape(3, 4)[..., None].repeat(3, axis=2)
+    expected = picture[..., 0] if kind == "relative" else 1.0 / picture[..., 0]
+    np.testing.assert_allclose(provider(picture), expected, rtol=1e-6)
+
+
+def test_a_checkpoint_that_is_not_there_is_said_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", _Checkpoints("relative"))
+    with pytest.raises(ValueError, match=r"'nowhere' cannot be loaded \(depth_download"):
+        DenseEstimator(DenseSettings(depth_model="nowhere"))
+    assert load_depth_model("nowhere", "cpu", download=True) is not None
+
+
+def test_a_depth_model_fades_with_parallax():
+    """MegaSaM's rule: what travel shows of depths is not to be overruled."""
+    rng = np.random.default_rng(0)
+    plain = Expected(np.ones((2, 50)), np.full((2, 50), 2.0))
+    model = Expected(rng.uniform(0.5, 2.0, (2, 50)), np.full((2, 50), 7.0))
+    found = 0.7 * model.mean + 0.2
+    near, some = aligned(model, plain, found, 0.0), aligned(model, plain, found, 10.0)
+    np.testing.assert_allclose(near.mean, found, atol=1e-9)
+    np.testing.assert_allclose(near.precision, 7.0)
+    assert (some.precision < near.precision).all()
+    assert (some.precision > plain.precision).all()
+    assert aligned(model, plain, found, 30.0) is plain

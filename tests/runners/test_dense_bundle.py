@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dollygrip.geometry.bundle import DEPTH_SPREAD, Solution  # noqa: E402
+from dollygrip.geometry.ladder import TRANSLATION  # noqa: E402
 from dollygrip.geometry.rotations import exp, log  # noqa: E402
 from dollygrip.runners.estimators.dense_bundle import (  # noqa: E402
     adjust,
@@ -16,6 +17,7 @@ from dollygrip.runners.estimators.dense_bundle import (  # noqa: E402
 )
 from dollygrip.runners.estimators.dense_depth import Expected  # noqa: E402
 from dollygrip.runners.estimators.dense_flow import OFFSETS, FlowGraph  # noqa: E402
+from dollygrip.runners.estimators.dense_ladder import Stretch, climb  # noqa: E402
 
 FOCAL = 300.0
 SCALES = np.append(np.geomspace(60.0, 4.0, 10), [3.0] * 8)
@@ -33,6 +35,9 @@ class Scene:
         travel: tuple[float, float, float] = (0.0, 0.0, 0.0),
         zoom: float = 0.0,
         seed: int = 0,
+        focal: float = FOCAL,
+        noise: float = 0.0,
+        inverse_depth: np.ndarray | None = None,
     ) -> None:
         rng = np.random.default_rng(seed)
         rows, columns = grid
@@ -41,23 +46,25 @@ class Scene:
         self.rotations = exp(share[:, None] * np.array(turn))
         self.centers = share[:, None] * np.array(travel)
         self.zooms = share * zoom
-        focal = FOCAL * np.exp(self.zooms)
+        focals = focal * np.exp(self.zooms)
         x = (np.arange(columns) + 0.5) * 8 - 4 * columns
         y = (np.arange(rows) + 0.5) * 8 - 4 * rows
         middle = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         xy = middle + rng.uniform(-3, 3, (frames, len(middle), 2))
-        self.inverse_depth = rng.uniform(0.4, 1.6, xy.shape[:2])
+        rough = rng.uniform(0.4, 1.6, xy.shape[:2])
+        self.inverse_depth = rough if inverse_depth is None else inverse_depth
         seen = np.zeros((len(OFFSETS), *xy.shape))
         confidence = np.zeros(seen.shape[:3])
         for o, offset in enumerate(OFFSETS):
             for i in range(max(0, -offset), frames - max(0, offset)):
                 j = i + offset
-                ray = np.column_stack([xy[i] / focal[i], np.ones(len(middle))])
+                ray = np.column_stack([xy[i] / focals[i], np.ones(len(middle))])
                 point = ray / self.inverse_depth[i][:, None]
                 world = point @ self.rotations[i].T + self.centers[i]
                 there = (world - self.centers[j]) @ self.rotations[j]
-                seen[o, i] = focal[j] * there[:, :2] / there[:, 2:]
+                seen[o, i] = focals[j] * there[:, :2] / there[:, 2:]
                 confidence[o, i] = 1.0
+        seen += rng.normal(0.0, noise, seen.shape)
         self.graph = FlowGraph(self.size, grid, xy, seen, confidence)
 
     @property
@@ -197,3 +204,34 @@ def test_no_tensor_is_made_on_another_device():
         (found,) = solved(scene, translate=True, zoom=True)
         inspect(stacked(scene), [found], 3.0)
     np.testing.assert_array_equal(found.centers, plain.centers)
+
+
+def test_a_depth_model_decides_what_flow_leaves_open():
+    """Through a long lens a scene looks like itself inside out, passed the other way."""
+    focal, travel = 3000.0, 0.003
+    outside = Scene(grid=(12, 20), travel=(travel, 0, 0), focal=focal, noise=0.2)
+    inside = Scene(
+        grid=(12, 20),
+        travel=(-travel, 0, 0),
+        turn=(0, 2 * travel, 0),
+        focal=focal,
+        noise=0.2,
+        inverse_depth=2.0 - outside.inverse_depth,
+    )
+    np.testing.assert_allclose(outside.graph.seen, inside.graph.seen, atol=0.5)
+    guessed = []
+    for scene, sign in ((outside, 1.0), (inside, -1.0)):
+        said = Expected(scene.inverse_depth, np.full(scene.inverse_depth.shape, 7.0))
+        plain = Stretch(
+            graph=scene.graph,
+            plain=scene.plain,
+            model=None,
+            rotations=np.repeat(np.eye(3)[None], 6, axis=0),
+            zooms=np.zeros(6),
+            focal=focal,
+        )
+        alone, told = climb([plain, replace(plain, model=said)], "cpu")
+        guessed.append(np.sign(alone.solutions[TRANSLATION].centers[-1, 0]))
+        assert sign * told.solutions[TRANSLATION].centers[-1, 0] > 0.5 * travel
+    # Without one, both look like the same scene.
+    assert guessed[0] == guessed[1]
