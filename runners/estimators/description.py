@@ -4,6 +4,9 @@ A description is a TOML file; ``descriptions/`` beside this module holds those t
 dollygrip. Further ones are looked for in the folder that ``DOLLYGRIP_EXTERNAL`` names and in
 ``dollygrip/external`` of the user's configuration folder. They name commands to be run: use only
 files whose author you trust.
+
+Those that come with dollygrip follow the sources of the programs and are tested with stand-ins for
+them; the programs themselves have not been run.
 """
 
 import hashlib

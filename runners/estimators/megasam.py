@@ -4,7 +4,8 @@ Its own steps, in its own order, each a child process: relative depth (Depth-Any
 and field of view (UniDepth), camera tracking, and at will consistent video depth. They run in the
 work folder, so that the checkout is only read and may serve several processes at once.
 
-MegaSaM keeps one focal length for the whole shot: it sees a zoom as a dolly.
+MegaSaM keeps one focal length for the whole shot: it sees a zoom as a dolly. The driving follows
+the sources of its scripts and is tested with stand-ins for them; MegaSaM itself has not been run.
 """
 
 import os
