@@ -16,8 +16,9 @@ from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.runners.drawing import BLUE, GREEN, GREY, ORANGE, WHITE, YELLOW, Color, Image
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.pipeline import ClipResult
-from dollygrip.runners.space import Space, from_first, frustum, shown_cameras
+from dollygrip.runners.space import Space, frustum, shown_cameras
 from dollygrip.runners.video import Frame
+from dollygrip.runners.views import LONGEST_GAP
 
 _CLOCK = "time"
 # Panels of the rates: name, unit, which axes, and the least full scale, so that noise looks like
@@ -35,6 +36,8 @@ _CAMERA, _FORMER, _LINE = 0.25, 0.06, 0.002
 # Of a point, wherever it is, in points of the screen.
 _POINT = 2.0
 _JPEG_QUALITY = 80
+# Beyond about three minutes there are fewer pictures a second, so that memory stays small.
+_MOST_PICTURES = 1500
 _MOVING = 1
 
 
@@ -44,7 +47,7 @@ def record(
     """Write a recording.
 
     Each shot is a space of its own, with the axes of its first camera. All is held in memory, as
-    the viewer does, too: about 0.4 MB a second.
+    the viewer does, too.
 
     Args:
         file: Gets the recording.
@@ -60,15 +63,18 @@ def record(
     profiles = [_profile(motion) for motion in result.shots]
     for number, (motion, labels) in enumerate(zip(result.shots, result.record.shots, strict=True)):
         _log_words(recording, _root(number), motion, labels)
-        _log_maps(recording, _root(number), motion)
         _log_rates(recording, _root(number), profiles[number])
     spaces: list[Space] = []
+    due, gap = 0.0, result.record.whole.end / _MOST_PICTURES
     for frame, space in looked:
         if not spaces or space is not spaces[-1]:
             spaces.append(space)
-        _log_picture(recording, space, frame)
+        if frame.time >= due:
+            _log_picture(recording, space, frame)
+            due = frame.time + gap
     for space in spaces:
         _log_scene(recording, space)
+        _log_maps(recording, space)
     recording.send_blueprint(_blueprint(spaces, profiles))
     file.write(stream.read() or b"")
 
@@ -147,8 +153,8 @@ def _log_words(
         said.append(f"Trust {labels.trust:.2f}. Path: {models}.")
     said += [f"Doubt: {doubt.message}" for doubt in labels.doubts]
     said.append(
-        "Axes of the first camera: x right, y down, z ahead. Orange points move by themselves; "
-        "grey ones show only a direction, as the path does not tell how far they are."
+        "Axes of the first camera: x right, y down, z ahead. Orange points do not move as still "
+        "ones would; grey ones show only a direction, as the path does not tell how far they are."
     )
     document = rr.TextDocument("\n\n".join(said))
     recording.log(f"{root}/summary", document, static=True)
@@ -170,22 +176,22 @@ def _log_rates(recording: rr.RecordingStream, root: str, profile: MotionProfile 
             recording.send_columns(entity, [clock], rr.Scalars.columns(scalars=rates))
 
 
-def _log_maps(recording: rr.RecordingStream, root: str, motion: ShotMotion) -> None:
+def _log_maps(recording: rr.RecordingStream, space: Space) -> None:
     """Depth as a camera of its own, since its pictures may have another size."""
-    maps = motion.maps
-    if maps is None or not motion.hypotheses:
+    maps = space.shot.motion.maps
+    if maps is None or space.path is None:
         return
-    path = resample(from_first(motion.hypotheses[0].trajectory), maps.times)
+    entity = f"{_root(space.shot.number)}/world/depth"
+    path = resample(space.path, maps.times, LONGEST_GAP)
+    known = maps.depths[np.isfinite(maps.depths)]
     # What is far beyond the rest must not use up all the colours.
-    usual = float(np.nanquantile(maps.depths, 0.8)) if np.isfinite(maps.depths).any() else 1.0
+    colored = (0.0, 2.0 * float(np.quantile(known, 0.8)) if len(known) else 1.0)
     for pose in np.flatnonzero(path.valid).tolist():
         depth = np.nan_to_num(maps.depths[pose], nan=0.0, posinf=0.0)
         recording.set_time(_CLOCK, duration=float(maps.times[pose]))
-        _log_camera(recording, f"{root}/world/depth", path, pose, depth.shape[::-1], 0.0)
-        recording.log(
-            f"{root}/world/depth/view",
-            rr.DepthImage(depth, meter=1.0, depth_range=(0.0, 2.0 * usual)),
-        )
+        _log_camera(recording, entity, path, pose, depth.shape[::-1], 0.0)
+        seen = rr.DepthImage(depth, meter=1.0, depth_range=colored)
+        recording.log(f"{entity}/view", seen)
 
 
 def _log_camera(

@@ -267,6 +267,16 @@ def test_no_camera_is_shown_where_there_is_no_pose(truck, tmp_path):
     assert 0.6 < cleared[0] < cleared[-1] < 1.4
 
 
+def test_a_long_clip_has_fewer_pictures_a_second(truck, tmp_path, monkeypatch):
+    monkeypatch.setattr("dollygrip.runners.recording._MOST_PICTURES", 5)
+    wrote(truck, tmp_path / "out.rrd", Known(TRUCK))
+    found = read_back(tmp_path / "out.rrd")
+    times = found.times("/shot1/world/camera/view", "EncodedImage:blob")
+    assert 3 <= len(times) <= 6
+    assert times == found.times("/shot1/world/camera", "Transform3D:translation")
+    check_points(*found.points("/shot1/world/points"))
+
+
 def test_maps_of_depth_and_movement(truck, tmp_path):
     depth = depths(WORLD.panels, 64, 36)
     depth[depth > 50] = np.nan
