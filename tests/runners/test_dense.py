@@ -27,7 +27,8 @@ from dollygrip.runners.video import Frame
 
 torch = pytest.importorskip("torch")
 
-SIZE, SECONDS, RATE = (256, 144), 2.0, 6.0
+SIZE, SECONDS, RATE = (192, 112), 2.0, 5.0
+GRID = (14, 24)
 SENSOR = Look(noise=1.5)
 # Fewer keyframes, so that a clip takes half a second.
 QUICK = DenseSettings(keyframes=8)
@@ -83,9 +84,8 @@ def assert_answer(estimate: Estimate, frames: Sequence[Frame]) -> None:
 
 # What is told.
 
-# The others are slow: they are mirror images of these.
-_FIRST = ("static", "pan_right", "tilt_up", "roll_cw", "truck_left", "pedestal_up", "dolly_in")
-_FIRST += ("zoom_out",)
+# The others are slow, and mirror images of these.
+_FIRST = ("static", "pan_right", "truck_left", "dolly_in", "zoom_out")
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,9 @@ def test_depths_of_a_truck_are_those_of_the_scene():
     path = path_of(*CANONICAL["truck_right"])
     estimate = DenseEstimator(replace(QUICK, maps=True)).estimate(filmed(path, "room"))
     maps = estimate.maps
-    assert maps.depths.shape == maps.moving.shape == (8, 18, 32)
+    assert maps.depths.shape == maps.moving.shape == (8, *GRID)
     truth = np.stack(
-        [
-            true_depths(path, int(np.abs(path.times - t).argmin()), "room", (18, 32))
-            for t in maps.times
-        ]
+        [true_depths(path, int(np.abs(path.times - t).argmin()), "room", GRID) for t in maps.times]
     )
     known = np.isfinite(maps.depths)
     assert known.mean() > 0.5
@@ -238,7 +235,9 @@ def test_the_mask_covers_who_moves(moves):
     for time, moving in zip(maps.times, maps.moving, strict=True):
         number = int(np.abs(path.times - time).argmin())
         change = cv2.absdiff(frames[number].image, empty[number].image).astype(np.float32)
-        subject = cv2.resize(cv2.blur(change, (9, 9)), (32, 18), interpolation=cv2.INTER_AREA) > 12
+        subject = (
+            cv2.resize(cv2.blur(change, (9, 9)), GRID[::-1], interpolation=cv2.INTER_AREA) > 12
+        )
         around = cv2.dilate(subject.astype(np.uint8), np.ones((5, 5))) > 0
         covered.append(moving[subject])
         elsewhere.append(moving[~around])
@@ -357,7 +356,7 @@ def test_a_depth_model_is_asked_for_every_keyframe():
     path = path_of(*CANONICAL["pedestal_up"])
     frames = filmed(path, "room", color=True)
     truth = {
-        frame.image.tobytes(): 1.0 / true_depths(path, number, "room", (36, 64))
+        frame.image.tobytes(): 1.0 / true_depths(path, number, "room", (28, 48))
         for number, frame in enumerate(frames)
     }
     asked = []
@@ -373,14 +372,13 @@ def test_a_depth_model_is_asked_for_every_keyframe():
     assert len(asked) == QUICK.keyframes
 
 
-@pytest.mark.parametrize(
-    "values", [np.full((4, 5), np.nan), np.zeros((9, 7)), np.zeros((0, 0)), np.zeros(3)]
-)
-def test_a_depth_model_that_says_nothing_changes_nothing(values):
-    frames = filmed(path_of(*CANONICAL["truck_right"]), color=True)[:6]
+def test_a_depth_model_that_says_nothing_changes_nothing():
+    nothing = [np.full((4, 5), np.nan), np.zeros((9, 7)), np.zeros((0, 0)), np.zeros(3)]
+    said = iter(2 * nothing)
+    frames = filmed(path_of(*CANONICAL["truck_right"]), color=True)[:8]
     grey = [replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)) for frame in frames]
     plain = DenseEstimator(QUICK).estimate(grey)
-    same(DenseEstimator(QUICK, depth=lambda picture: values).estimate(frames), plain, 1e-6)
+    same(DenseEstimator(QUICK, depth=lambda picture: next(said)).estimate(frames), plain, 1e-6)
 
 
 def test_a_depth_model_needs_its_package(monkeypatch):
