@@ -58,11 +58,14 @@ class SeenShot:
 
     @cached_property
     def trajectory(self) -> Trajectory | None:
-        """The likeliest path, with a pose for each picture that was looked at."""
+        """The likeliest path at the times of the pictures; None where it has no pose in them."""
         if not self.motion.hypotheses:
             return None
         path = self.motion.hypotheses[0].trajectory
-        return resample(path, self.tracks.times, LONGEST_GAP) if path.valid.any() else None
+        if not path.valid.any():
+            return None
+        there = resample(path, self.tracks.times, LONGEST_GAP)
+        return there if there.valid.any() else None
 
     @cached_property
     def belief(self) -> FloatArray:

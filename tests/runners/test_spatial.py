@@ -67,8 +67,13 @@ class FromFile:
 
     name = "file"
 
+    def __init__(self, late: float = 0.0) -> None:
+        self.late = late
+
     def motions(self, path: Path) -> tuple[ShotMotion, ...]:
-        return (ShotMotion(0.0, 1.9, (Hypothesis("poses", 1.0, sparse(TRUCK)),)),)
+        poses = sparse(TRUCK)
+        poses = replace(poses, times=poses.times + self.late)
+        return (ShotMotion(self.late, self.late + 1.9, (Hypothesis("poses", 1.0, poses),)),)
 
 
 def sparse(path: Trajectory) -> Trajectory:
@@ -212,6 +217,18 @@ def test_poses_of_a_file_in_any_world_and_unit(truck, tmp_path):
     first = found["/shot1/world/camera", "Transform3D:mat3x3"][0]
     np.testing.assert_allclose(np.array(first).reshape(3, 3), np.eye(3), atol=1e-6)
     view_clip_file(truck, tmp_path / "out.mp4", FromFile(), ThresholdClassifier())
+
+
+@pytest.mark.parametrize("name", ["out.rrd", "out.ply", "out.mp4"])
+def test_poses_of_another_time_show_nothing(truck, tmp_path, name):
+    write = view_clip_file if name == "out.mp4" else write_scene
+    write(truck, tmp_path / name, FromFile(late=100.0), ThresholdClassifier())
+    if name == "out.rrd":
+        found = read_back(tmp_path / name)
+        assert ("/shot1/world/camera/view", "EncodedImage:blob") in found.rows
+        assert ("/shot1/world/points", "Points3D:positions") not in found.rows
+    if name == "out.ply":
+        assert len(read_ply(tmp_path / name)[0]) == 0
 
 
 def test_what_moves_is_orange(found, tmp_path):
