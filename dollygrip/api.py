@@ -18,8 +18,16 @@ from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.engine import Recipe, Task, Workers, decoders, start_workers
 from dollygrip.runners.formats.catalog import find_poses
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
+from dollygrip.runners.needs import missing
 from dollygrip.runners.pipeline import label_clip_file, reclassify
-from dollygrip.runners.registry import Choice, Kind, check_settings, choose, read_settings
+from dollygrip.runners.registry import (
+    Choice,
+    Kind,
+    SettingsError,
+    check_settings,
+    choose,
+    read_settings,
+)
 from dollygrip.runners.store import (
     Finished,
     RunStore,
@@ -256,12 +264,17 @@ def make_recipe(
         given: Settings of the estimator that go before those in ``settings``.
 
     Raises:
-        SettingsError: There is no such estimator, classifier or setting.
+        SettingsError: There is no such estimator, classifier or setting, or the estimator lacks
+            something that it needs.
     """
     chosen = _choose("estimator", estimator, settings, given)
     if chosen.name == POSES and chosen.settings["poses"]:
         stamp = stamp_of(Path(chosen.settings["poses"]))
         chosen = replace(chosen, settings={**chosen.settings, "stamp": stamp})
+    # Said once for all clips, and not by each of them.
+    lacking = missing(chosen.needs(), chosen.name)
+    if lacking is not None:
+        raise SettingsError(lacking.message)
     return Recipe(chosen, _choose("classifier", classifier, settings), timeout=timeout)
 
 

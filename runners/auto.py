@@ -140,10 +140,9 @@ def _first_ready(names: Iterable[str]) -> tuple[Estimator | None, str]:
     lacking = []
     for name in names:
         choice = choose("estimator", name)
-        made: Estimator = choice.make()
-        needs = getattr(made, "needs", None)
-        failure = None if needs is None else missing(needs(made.settings), name)  # type: ignore[attr-defined]
+        failure = missing(choice.needs(), name)
         if failure is None:
+            made: Estimator = choice.make()
             return made, ""
         lacking.append(failure.message)
     return None, " ".join(lacking)

@@ -10,8 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
-from types import SimpleNamespace
+from importlib import metadata
 from typing import Any
 
 import psutil
@@ -176,13 +175,7 @@ def _examined(name: str, settings: Mapping[str, Any] | None, extra: tuple[Need, 
     """An estimator, and what it needs beside an extra; one that does not load needs mending."""
     try:
         choice = choose("estimator", name, settings)
-        module, _, attribute = choice.target.partition(":")
-        made = getattr(import_module(module), attribute)
-        # Settings, but no estimator: to make one may load what it runs on.
-        plain = SimpleNamespace(**choice.settings)
-        look, tell = getattr(made, "needs", None), getattr(made, "about", None)
-        found = () if look is None else tuple(look(plain))
-        return Checked(name, (*extra, *found), "" if tell is None else str(tell(plain)))
+        return Checked(name, (*extra, *choice.needs()), choice.about())
     # Whatever a third party's estimator, or a broken package, comes up with.
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__

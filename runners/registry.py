@@ -18,7 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from dollygrip.runners.needs import Need
 
 Kind = Literal["estimator", "classifier"]
 
@@ -71,22 +74,42 @@ class Choice:
         """As JSON-ready data."""
         return {"kind": self.kind, "name": self.name, "settings": self.settings}
 
+    def needs(self) -> "tuple[Need, ...]":
+        """What has to be there for it to run, whether or not it is.
+
+        It is not made for that: to make one may load what it runs on.
+
+        Raises:
+            ImportError: A package that it cannot even be looked at without is not installed.
+        """
+        look = getattr(_load(self.target), "needs", None)
+        return () if look is None else tuple(look(self._built()))
+
+    def about(self) -> str:
+        """Where it comes from and under which licence, where it says so."""
+        tell = getattr(_load(self.target), "about", None)
+        return "" if tell is None else str(tell(self._built()))
+
     def make(self) -> Any:
         """The estimator or classifier itself.
 
         Raises:
             ImportError: It, or a package it needs, is not installed.
         """
-        made = _load(self.target)
-        kind = _settings_type(made)
-        return made() if kind is None else made(_build(kind, self.settings, self.name))
+        made, settings = _load(self.target), self._built()
+        return made() if settings is None else made(settings)
+
+    def _built(self) -> Any:
+        """The settings as the type that they are of; None where there are none."""
+        kind = _settings_type(_load(self.target))
+        return None if kind is None else _build(kind, self.settings, self.name)
 
 
 def names(kind: Kind) -> list[str]:
     """All names of a kind."""
     found = sorted(_targets(kind))
     if kind == "estimator":
-        from dollygrip.runners.estimators.external import names as systems
+        from dollygrip.runners.estimators.description import names as systems
 
         found += [f"{EXTERNAL}:{system}" for system in systems()]
     return found
