@@ -18,7 +18,6 @@ from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.pipeline import ClipResult
 from dollygrip.runners.space import Space, frustum, shown_cameras
 from dollygrip.runners.video import Frame
-from dollygrip.runners.views import LONGEST_GAP
 
 _CLOCK = "time"
 # Panels of the rates: name, unit, which axes, and the least full scale, so that noise looks like
@@ -182,7 +181,7 @@ def _log_maps(recording: rr.RecordingStream, space: Space) -> None:
     if maps is None or space.path is None:
         return
     entity = f"{_root(space.shot.number)}/world/depth"
-    path = resample(space.path, maps.times, LONGEST_GAP)
+    path = resample(space.path, maps.times)
     known = maps.depths[np.isfinite(maps.depths)]
     # What is far beyond the rest must not use up all the colours.
     colored = (0.0, 2.0 * float(np.quantile(known, 0.8)) if len(known) else 1.0)

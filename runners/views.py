@@ -32,8 +32,9 @@ from dollygrip.runners.video import Frame, FrameRequest, VideoError, printable, 
 # a second.
 _TRACKED = FrameRequest(long_side=480, rate=8.0)
 _MOST_A_SECOND = 60.0
-# Seconds between two poses beyond which there is no saying where the camera was in between.
-LONGEST_GAP = 0.5
+# Between two poses that are farther apart there is no saying where the camera was: seconds, and
+# steps of the path where these are longer.
+_LONGEST_GAP, _LONGEST_STEPS = 0.5, 1.5
 
 
 class ViewError(Exception):
@@ -64,7 +65,9 @@ class SeenShot:
         path = self.motion.hypotheses[0].trajectory
         if not path.valid.any():
             return None
-        there = resample(path, self.tracks.times, LONGEST_GAP)
+        step = float(np.median(np.diff(path.times))) if len(path) > 1 else 0.0
+        gap = max(_LONGEST_GAP, _LONGEST_STEPS * step)
+        there = resample(path, self.tracks.times, gap)
         return there if there.valid.any() else None
 
     @cached_property

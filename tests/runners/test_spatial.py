@@ -348,6 +348,18 @@ def test_a_ply_file_has_points_path_and_cameras(truck, tmp_path):
     assert length.max() < 0.2
 
 
+@pytest.mark.parametrize("rate", [1.0, np.inf])
+def test_points_are_followed_whatever_pictures_the_estimator_wants(truck, tmp_path, rate):
+    estimator = Known(TRUCK)
+    estimator.frame_request = FrameRequest(long_side=2000, rate=rate, color=True)
+    wrote(truck, tmp_path / "out.ply", estimator)
+    xyz, rgb, edges, _ = read_ply(tmp_path / "out.ply")
+    points = np.setdiff1d(np.arange(len(xyz)), edges)
+    check_points(xyz[points].astype(float), rgb[points])
+    # Between poses that are a second apart, the camera is where it would be.
+    assert len(edges) > 8 + 8 * 2
+
+
 def test_a_ply_file_of_a_still_camera_has_no_points(tmp_path):
     still = camera_path((), duration=1.0, rate=12.0, size=SIZE)
     rng = np.random.default_rng(0)
