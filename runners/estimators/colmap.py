@@ -37,9 +37,9 @@ _FEWEST_FEATURES = 40
 _REGISTERED, _SURELY_REGISTERED = 0.5, 0.8
 # A scene of fewer points a picture is one by chance.
 _FEWEST_POINTS = 2.0
-# Pixels of a picture 480 wide: rendered scenes that are right have 0.5 and less, wrong focal
-# lengths and mixtures of two motions 0.6 and more.
-_LARGE_ERROR = 0.6
+# Pixels of a picture 480 wide: rendered scenes that are right have 0.5 and less, zooms taken for
+# travel 0.8, mixtures of two motions 1.6. Doubted from the first on, given up from the second.
+_LARGE_ERROR, _HUGE_ERROR = 0.6, 1.2
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ColmapEstimator:
         if failure is not None:
             return Estimate((), failure)
         report = json.loads((folder / "report.json").read_text())
-        failure = _no_answer(report, self.name)
+        failure = _no_answer(report, pictures, self.name)
         if failure is not None:
             return Estimate((), failure, diagnostics=report)
         hypotheses = tuple(
@@ -197,7 +197,7 @@ def _unusable(pictures: Pictures) -> Failure | None:
     return None
 
 
-def _no_answer(report: dict[str, Any], who: str) -> Failure | None:
+def _no_answer(report: dict[str, Any], pictures: Pictures, who: str) -> Failure | None:
     """Why what COLMAP found is no answer, if so."""
     count = report["pictures"]
     if report["features"] < _FEWEST_FEATURES:
@@ -230,11 +230,20 @@ def _no_answer(report: dict[str, Any], who: str) -> Failure | None:
             Reason.FEW_FRAMES_REGISTERED,
             f"{who} could place only {registered} of {count} pictures. Try flow, or a higher rate.",
         )
-    if ROTATION not in report["models"] and report["points"] < _FEWEST_POINTS * count:
+    if ROTATION in report["models"]:
+        return None
+    if report["points"] < _FEWEST_POINTS * count:
         return Failure(
             Reason.DID_NOT_CONVERGE,
             f"{who} finds only {report['points']} points in the scene, too few to be sure that "
             "the camera travels. Try flow.",
+        )
+    error = report["reprojection_error"]
+    if error > _HUGE_ERROR * max(pictures.size) / 480:
+        return Failure(
+            Reason.DYNAMIC_SCENE,
+            f"{who} finds no rigid scene: what it finds is {error:.1f} pixels off in the mean. "
+            "Something large moves by itself, or the lens zooms. Try flow.",
         )
     return None
 
@@ -247,6 +256,9 @@ def _doubts(report: dict[str, Any], pictures: Pictures) -> tuple[Failure, ...]:
         message = f"Only {registered} of {count} pictures could be placed."
         doubts.append(Failure(Reason.FEW_FRAMES_REGISTERED, message))
     if ROTATION in report["models"]:
+        if not report["turn_explains"]:
+            message = "The camera turns, and may also travel a little; there is no telling where."
+            doubts.append(Failure(Reason.NO_PARALLAX_SCALE, message))
         return tuple(doubts)
     if report["zoom_explains"] and ZOOM not in report["models"]:
         message = (

@@ -23,8 +23,9 @@ Reconstruction = Any
 
 # Pairs with fewer matches tell nothing; a model starts from a pair with many.
 _MATCHED, _WELL_MATCHED = 15, 60
-# Pairs of pictures that a model is started from, until one of them has this share of the pictures.
-_STARTS, _WHOLE = 2, 0.9
+# A model is grown from so many pairs, until it has this share of the pictures, and an error smaller
+# than so many pixels of a picture 480 wide.
+_STARTS, _WHOLE, _SMALL_ERROR = 2, 0.9, 0.6
 # Global mapping places cameras even without parallax; then there are next to no points.
 _FEWEST_POINTS = 100
 # Focal lengths are taken from the adjustment where that knows them to this share: one for the shot,
@@ -93,7 +94,7 @@ def solve(folder: Path, job: Job) -> dict[str, Any]:
     if not turn.explains:
         model = global_model(folder, job) if job.mapper == "global" else grown(folder, job, pairs)
     if job.mapper == "global" and (model is None or model.num_points3D() < _FEWEST_POINTS):
-        kind, model = ROTATION, turned_model(folder, job, turn) if turn.explains else None
+        kind, model = ROTATION, turned_model(folder, job, turn) if turn.nearly_explains else None
     if model is None:
         return report
     probability = 1.0
@@ -222,7 +223,7 @@ def grown(folder: Path, job: Job, pairs: list[Pair]) -> Reconstruction | None:
         )
         if model is not None and (best is None or _rank(model) > _rank(best)):
             best = model
-        if best is not None and best.num_reg_images() >= _WHOLE * len(job.names):
+        if best is not None and _is_whole(best, job):
             break
     return best
 
@@ -292,6 +293,13 @@ def _starts(pairs: list[Pair], focal: float) -> list[Pair]:
     good = [pair for pair in pairs if len(pair.xy_first) >= _WELL_MATCHED]
     parallax = {id(pair): float(np.median(residuals(pair, focal))) for pair in good}
     return sorted(good, key=lambda pair: -parallax[id(pair)])[:_STARTS]
+
+
+def _is_whole(model: Reconstruction, job: Job) -> bool:
+    """Whether a model leaves little to wish for."""
+    error = float(model.compute_mean_reprojection_error())
+    whole: bool = model.num_reg_images() >= _WHOLE * len(job.names)
+    return whole and error < _SMALL_ERROR * max(job.size) / 480
 
 
 def _rank(model: Reconstruction) -> tuple[int, float]:

@@ -15,7 +15,7 @@ from dollygrip.geometry.arrays import FloatArray
 # Focal lengths that are tried, as multiples of what is expected.
 _TRIED = np.exp(np.linspace(-0.6, 0.5, 23))
 # Pixels of a picture 480 wide. Rendered turns have 1.3 and less, slow travel 2.8 and more.
-_EXPLAINED, _SURELY_EXPLAINED = 2.2, 1.3
+_EXPLAINED, _SURELY_EXPLAINED, _NEARLY_EXPLAINED = 2.2, 1.3, 4.0
 # Another focal length must lower the error to this share.
 _BETTER = 0.8
 # The same for turn and zoom: most rendered zooms have 1.2 and less, slow dollies 2.4 and more.
@@ -53,6 +53,7 @@ class Turn:
         error: Pixels that nine in ten points are closer to where the turn puts them, in most pairs.
         zoom_error: The same where the camera may zoom, too.
         explains: Whether turns are enough.
+        nearly_explains: Whether what turns leave is so little that it may be a hand's sway.
         zoom_explains: Whether turns and zooms are enough.
     """
 
@@ -60,6 +61,7 @@ class Turn:
     error: float
     zoom_error: float
     explains: bool
+    nearly_explains: bool
     zoom_explains: bool
 
 
@@ -86,6 +88,7 @@ def best_turn(pairs: Sequence[Pair], focal: float, long_side: int) -> Turn:
         error=error,
         zoom_error=zoom_error,
         explains=error < _EXPLAINED * unit,
+        nearly_explains=error < _NEARLY_EXPLAINED * unit,
         zoom_explains=zoom_error < _ZOOM_EXPLAINED * unit,
     )
 

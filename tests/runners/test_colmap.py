@@ -13,7 +13,7 @@ import pytest
 
 from dollygrip.classifiers.reliability import Reason
 from dollygrip.classifiers.threshold import ThresholdClassifier
-from dollygrip.geometry.ladder import ROTATION, TRANSLATION, ZOOM
+from dollygrip.geometry.ladder import ALL, ROTATION, TRANSLATION, ZOOM
 from dollygrip.geometry.normalize import camera_motion
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.synthetic import SIGNED_AXES, Motion, Move, camera_path, named_motions
@@ -162,6 +162,20 @@ def test_a_pan_with_another_lens_is_no_travel_either(share):
     assert [h.model for h in estimate.hypotheses] == [ROTATION]
     # The lens is found, so that the angle is right.
     assert net(estimate)["pan"] == pytest.approx(20.0, rel=0.1)
+
+
+@pytest.mark.slow
+def test_each_picture_may_have_its_own_focal_length_where_that_can_be_told():
+    settings = ColmapSettings(focal="per_frame")
+    arc = ColmapEstimator(settings).estimate(clip(Move("arc_cw", 40.0), count=16))
+    assert [h.model for h in arc.hypotheses] == [ALL]
+    assert arc.trajectory is not None
+    np.testing.assert_allclose(arc.trajectory.focals, 0.9 * SIZE[0], rtol=0.05)
+    assert "arc_cw" in labels(arc)
+    truck = ColmapEstimator(settings).estimate(clip(Move("truck_left", 0.3)))
+    assert [h.model for h in truck.hypotheses] == [TRANSLATION]
+    assert truck.trajectory is not None
+    np.testing.assert_array_equal(truck.trajectory.focals, 0.9 * SIZE[0])
 
 
 @pytest.mark.slow
