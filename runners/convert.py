@@ -3,7 +3,7 @@
 import os
 import zlib
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -17,15 +17,22 @@ from dollygrip.runners.formats.trajectories import ShotMotion, read_trajectories
 OWN = "dollygrip"
 """The name of this project's own motion files, ``trajectories/*.npz`` of a run."""
 
-_BY_SUFFIX = {
-    ".chan": "chan",
-    ".npy": "npy",
-    ".usd": "usd",
-    ".usda": "usd",
-    ".usdc": "usd",
+# What the end of a target's path, in small letters, says of its format.
+_TOLD = {
+    "*.chan": "chan",
+    "*.npy": "npy",
+    "*.usd": "usd",
+    "*.usda": "usd",
+    "*.usdc": "usd",
+    "transforms.json": "nerfstudio",
+    "camera_poses.txt": "matrix_rows",
+    "pose/*.npz": "vipe",
+    "*_droid.npz": "megasam",
+    "*_sgd_cvd_hr.npz": "megasam",
 }
-_BY_NAME = {"transforms.json": "nerfstudio"}
 _FOLDER = "colmap"
+# Formats that hold one focal length for all frames.
+_ONE_LENS = ("megasam",)
 
 _WORDS: dict[Kept, str] = {
     "times": "times",
@@ -77,7 +84,7 @@ def convert(
     Args:
         source: A pose file, a folder for formats that are one, or a motion file of a run, of which
             the likeliest path of the longest shot is taken.
-        target: The file, or the folder for COLMAP. A regular file is replaced.
+        target: The file, or the folder for formats that are one. A regular file is replaced.
         from_format: The source's format; found out when not given.
         to_format: The target's; told by its name when not given.
         convention: Words in which the source differs from its format's convention.
@@ -125,7 +132,8 @@ def writers() -> list[str]:
 
 def _target_format(target: Path, name: str | None) -> PoseFormat:
     if name is None:
-        name = _BY_NAME.get(target.name.lower()) or _BY_SUFFIX.get(target.suffix.lower())
+        small = PurePath(str(target.absolute()).lower())
+        name = next((name for end, name in _TOLD.items() if small.match(end)), None)
         if name is None and (target.is_dir() or not target.suffix):
             name = _FOLDER
     if name is None:
@@ -211,8 +219,17 @@ def _lost(cameras: CameraPath, written: PoseFormat, rate: float) -> tuple[str, .
         lost.append(f"the source has no times; {rate:g} frames a second are taken")
     if cameras.intrinsics is None and "intrinsics" in written.kept:
         lost.append("the source has no focal lengths; a usual one is written")
+    if written.name in _ONE_LENS and _zooms(cameras):
+        lost.append(f"{written.name} has one focal length; the median of all is written")
     if written.unit == "metres" and not cameras.metric:
         lost.append(f"{written.name} is meant in metres; the source does not say that it is")
     if np.isfinite(cameras.scene_depth):
         lost.append("the median depth of the scene is not written")
     return tuple(lost)
+
+
+def _zooms(cameras: CameraPath) -> bool:
+    if cameras.intrinsics is None:
+        return False
+    focals = cameras.intrinsics[cameras.there, :2]
+    return not np.allclose(focals, focals[:1])

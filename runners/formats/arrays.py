@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.geometry.conventions import Convention, to_opencv
-from dollygrip.runners.formats.path import MOST_BYTES, PoseError, naming
+from dollygrip.geometry.conventions import Convention, from_opencv, to_opencv
+from dollygrip.runners.formats.path import MOST_BYTES, BadPose, CameraPath, PoseError, naming
 
 Numbers = npt.NDArray[Any]
 
@@ -31,6 +31,8 @@ _CHUNK = 2**20
 # How much of a large array may be passed over to get at a few of its frames.
 _MOST_PASSED = 2 * 2**30
 _SAMPLED_FRAMES = 8
+# How far the last row of a matrix may be from 0 0 0 1.
+_TOLERANCE = 0.02
 _ZIP = b"PK\x03\x04"
 # The record at the end of a zip file; files of up to 4 GiB and 65,534 members have just this one.
 _END = struct.Struct("<4s4H2LH")
@@ -299,8 +301,33 @@ def _about(name: str) -> Iterator[None]:
 # What is not finite, or becomes so here, is for whoever checks the poses.
 @np.errstate(over="ignore", invalid="ignore")
 def world_from_camera(matrices: FloatArray, convention: Convention) -> FloatArray:
-    """(N, 4, 4) poses of matrices (N, 4, 4) as a file means them."""
+    """(N, 4, 4) poses of matrices (N, 4, 4) as a file means them.
+
+    Raises:
+        BadPose: The last row is not 0 0 0 1.
+    """
+    last = matrices[:, :, 3] if convention.transposed else matrices[:, 3]
+    # Here, since the inverse of a rigid motion makes a new one.
+    mixed = np.abs(last - (0.0, 0.0, 0.0, 1.0)).max(axis=1) > _TOLERANCE
+    if mixed.any():
+        what = "column" if convention.transposed else "row"
+        other = "not transposed, as was said" if convention.transposed else "transposed"
+        raise BadPose(
+            int(mixed.argmax()),
+            f"has a matrix whose last {what} is not 0 0 0 1; perhaps it is {other}",
+        )
     return to_opencv(matrices, convention)
+
+
+def to_matrices(cameras: CameraPath, convention: Convention) -> FloatArray:
+    """(M, 4, 4) matrices of the poses that there are, as a file means them.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not cameras.there.any():
+        raise ValueError("there is no pose to write")
+    return from_opencv(cameras.world_from_camera[cameras.there], convention)
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -10,9 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from dollygrip.geometry.conventions import Convention
-from dollygrip.runners.formats.arrays import names_in, read_npz, stack, world_from_camera
+from dollygrip.runners.formats.arrays import (
+    names_in,
+    read_npz,
+    stack,
+    to_matrices,
+    world_from_camera,
+)
+from dollygrip.runners.formats.files import new_folder
 from dollygrip.runners.formats.format import PoseFormat
-from dollygrip.runners.formats.intrinsics import of_matrices, to_shares
+from dollygrip.runners.formats.intrinsics import (
+    matrices_of,
+    of_matrices,
+    to_centred_pixels,
+    to_shares,
+)
 from dollygrip.runners.formats.path import MOST_POSES, BadPose, CameraPath, PoseError, naming
 
 _NEEDED = ("pose", "intrinsics")
@@ -61,6 +73,16 @@ def _read(path: Path, convention: Convention) -> CameraPath:
             raise PoseError(f"{folder / f'{error.pose:06d}.npz'}: {error}") from error
 
 
+def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
+    with naming(path):
+        poses = to_matrices(cameras, convention)
+        calibration = matrices_of(to_centred_pixels(cameras)[cameras.there])
+        with new_folder(path) as folder:
+            (folder / "camera").mkdir()
+            for k, (pose, intrinsics) in enumerate(zip(poses, calibration, strict=True)):
+                np.savez(folder / "camera" / f"{k:06d}.npz", pose=pose, intrinsics=intrinsics)
+
+
 FORMAT = PoseFormat(
     name="cut3r",
     title="CUT3R cameras (a folder)",
@@ -69,4 +91,5 @@ FORMAT = PoseFormat(
     kept=frozenset({"intrinsics"}),
     matches=_matches,
     read=_read,
+    write=_write,
 )

@@ -1,7 +1,8 @@
 """Depth Anything 3's ``results.npz``, and what VGGT predicts, saved under its own names.
 
 ``extrinsics`` (N, 3, 4) camera_from_world and ``intrinsics`` (N, 3, 3) in pixels of ``depth``
-(N, H, W); VGGT says ``extrinsic`` and ``intrinsic`` and may keep an axis of batches.
+(N, H, W); VGGT says ``extrinsic`` and ``intrinsic`` and may keep an axis of batches. Written
+without ``depth``, and with the principal point in the middle, where both have it.
 https://github.com/ByteDance-Seed/Depth-Anything-3, https://github.com/facebookresearch/vggt
 """
 
@@ -15,10 +16,17 @@ from dollygrip.runners.formats.arrays import (
     shape_in,
     some_frames,
     stack,
+    to_matrices,
     world_from_camera,
 )
+from dollygrip.runners.formats.files import write_npz
 from dollygrip.runners.formats.format import PoseFormat
-from dollygrip.runners.formats.intrinsics import of_matrices, to_shares
+from dollygrip.runners.formats.intrinsics import (
+    matrices_of,
+    of_matrices,
+    to_centred_pixels,
+    to_shares,
+)
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming
 
 _PAIRS = (("extrinsics", "intrinsics"), ("extrinsic", "intrinsic"))
@@ -52,6 +60,18 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         )
 
 
+def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
+    with naming(path):
+        poses = to_matrices(cameras, convention)
+        pixels = to_centred_pixels(cameras)[cameras.there]
+        arrays = {
+            # Transposed, the last row is not the one without a meaning.
+            "extrinsics": poses if convention.transposed else poses[:, :3],
+            "intrinsics": matrices_of(pixels),
+        }
+        write_npz(path, arrays)
+
+
 FORMAT = PoseFormat(
     name="depth_anything",
     title="Depth Anything 3 or VGGT predictions (.npz)",
@@ -60,4 +80,5 @@ FORMAT = PoseFormat(
     kept=frozenset({"intrinsics"}),
     matches=_matches,
     read=_read,
+    write=_write,
 )

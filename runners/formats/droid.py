@@ -4,6 +4,9 @@
 numbers of whose pictures are in ``tstamps``, counted over the pictures that it was given (every
 third of a video, unless told otherwise), and ``intrinsics`` (N, 4) at an eighth of the size of
 ``images``. MegaSaM has all frames, no ``tstamps``, and intrinsics at the size of ``images``.
+
+What is written is a folder as DROID-SLAM's, with an ``images`` (0, 3, H, W) that holds no picture
+and tells their size, and without ``disps``.
 https://github.com/princeton-vl/DROID-SLAM, demo.py; https://github.com/mega-sam/mega-sam
 """
 
@@ -21,13 +24,14 @@ from dollygrip.runners.formats.arrays import (
     shape_in,
     some_frames,
 )
+from dollygrip.runners.formats.files import new_folder
 from dollygrip.runners.formats.format import PoseFormat
-from dollygrip.runners.formats.intrinsics import to_shares
+from dollygrip.runners.formats.intrinsics import to_pixels, to_shares
+from dollygrip.runners.formats.order import MOST_FRAMES, frame_numbers
 from dollygrip.runners.formats.path import MOST_POSES, CameraPath, PoseError, naming
-from dollygrip.runners.formats.quaternions import from_rows
+from dollygrip.runners.formats.quaternions import from_rows, to_rows
 
 _SHRUNK = 8.0
-_MOST_FRAMES = 2**31
 _SUFFIXES = (".pth", ".pt")
 # In the first bytes of a file that torch.save made of a dictionary with these.
 _KEYS = (b"tstamps", b"poses", b"intrinsics")
@@ -114,7 +118,7 @@ def _cameras(
         else:
             if stamps.shape != (len(poses),) or rows.shape != (len(poses), 4):
                 raise ValueError("has not as many tstamps and intrinsics as poses")
-            if not ((stamps >= 0) & (stamps < _MOST_FRAMES) & (stamps == np.round(stamps))).all():
+            if not ((stamps >= 0) & (stamps < MOST_FRAMES) & (stamps == np.round(stamps))).all():
                 raise ValueError("has tstamps that are no numbers of pictures")
             frames, rows = stamps.astype(np.intp), rows * _SHRUNK
         depth = float("nan")
@@ -129,6 +133,23 @@ def _cameras(
         )
 
 
+def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
+    with naming(path):
+        if path.suffix.lower() in (*_SUFFIXES, ".npy"):
+            raise ValueError(f"a reconstruction is a folder; leave {path.suffix} out of its name")
+        there = cameras.there
+        pixels, (width, height) = to_pixels(cameras)
+        arrays: dict[str, Numbers] = {
+            "tstamps": frame_numbers(cameras).astype(np.float64),
+            "images": np.zeros((0, 3, height, width), np.uint8),
+            "poses": to_rows(cameras.world_from_camera[there], convention),
+            "intrinsics": pixels[there] / _SHRUNK,
+        }
+        with new_folder(path) as folder:
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array)
+
+
 FORMAT = PoseFormat(
     name="droid",
     title="DROID-SLAM or MegaSaM reconstruction (a folder, or .pth)",
@@ -137,4 +158,5 @@ FORMAT = PoseFormat(
     kept=frozenset({"frames", "intrinsics", "gaps"}),
     matches=_matches,
     read=_read,
+    write=_write,
 )

@@ -2,7 +2,9 @@
 
 import io
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
-    scratch = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    scratch = _scratch(path)
     try:
         with scratch.open("wb") as file:
             file.write(data)
@@ -27,3 +29,31 @@ def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``path`` with all that is in it, or not at all.
+
+    Raises:
+        ValueError: There is a folder at ``path`` already that is not empty.
+    """
+    held = min((found.name for found in path.iterdir()), default=None) if path.is_dir() else None
+    if held is not None:
+        raise ValueError(f"holds {held!r}; only a new or an empty folder is written to")
+    scratch = _scratch(path)
+    scratch.mkdir()
+    try:
+        yield scratch
+        for file in scratch.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+        scratch.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(path: Path) -> Path:
+    """A place beside ``path``, where nobody looks for a result."""
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")

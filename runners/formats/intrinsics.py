@@ -30,6 +30,13 @@ def of_matrices(matrices: FloatArray) -> FloatArray:
     return values[:, [0, 1, 0, 1], [0, 1, 2, 2]]
 
 
+def matrices_of(pixels: FloatArray) -> FloatArray:
+    """Calibration matrices (N, 3, 3) of fx, fy, cx, cy (N, 4)."""
+    matrices = np.tile(np.eye(3), (len(pixels), 1, 1))
+    matrices[:, [0, 1, 0, 1], [0, 1, 2, 2]] = pixels
+    return matrices
+
+
 def to_pixels(cameras: CameraPath) -> tuple[FloatArray, tuple[int, int]]:
     """fx, fy, cx, cy in pixels (N, 4), and the (width, height) they refer to.
 
@@ -42,3 +49,13 @@ def to_pixels(cameras: CameraPath) -> tuple[FloatArray, tuple[int, int]]:
         focal = FOCAL_PRIOR * max(size)
         return np.tile([focal, focal, width / 2, height / 2], (len(cameras), 1)), size
     return np.where(cameras.there[:, None], cameras.intrinsics, 0.5) * whole, size
+
+
+def to_centred_pixels(cameras: CameraPath) -> FloatArray:
+    """As :func:`to_pixels`, but with the principal point (N, 2) in the middle of the picture.
+
+    For formats that do not tell the size of the picture, but by where its middle is.
+    """
+    pixels, (width, height) = to_pixels(cameras)
+    pixels[:, 2:] = width / 2, height / 2
+    return pixels

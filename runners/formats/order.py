@@ -12,6 +12,8 @@ from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.runners.formats.path import MOST_POSES, CameraPath
 
 LONGEST_NAME = 1024
+MOST_FRAMES = 2**31
+"""No video has so many."""
 _NUMBERED = re.compile(r"(.*?)(\d{1,12})(\D*)")
 # Numbers that leave out more than this for each picture count something else, such as time.
 _MOST_LEFT_OUT = 100
@@ -47,6 +49,22 @@ def with_gaps(cameras: CameraPath) -> CameraPath:
         valid=np.isin(np.arange(count), slots),
         names=tuple(names),
     )
+
+
+def frame_numbers(cameras: CameraPath) -> IntArray:
+    """(M,) frame of each pose that there is: its own number, or its place where it has none.
+
+    Raises:
+        ValueError: There is no pose, or one belongs to a frame that no video has.
+    """
+    numbers = np.arange(len(cameras)) if cameras.frames is None else cameras.frames
+    held: IntArray = numbers[cameras.there]
+    if len(held) == 0:
+        raise ValueError("there is no pose to write")
+    for frame in (held[0], held[-1]):
+        if not 0 <= frame < MOST_FRAMES:
+            raise ValueError(f"a pose belongs to frame {frame}, which no video has")
+    return held
 
 
 def picture_names(cameras: CameraPath) -> list[str]:

@@ -2,6 +2,9 @@
 
 ``data`` (M, 4, 4) world_from_camera, or (M, 4) fx fy cx cy in pixels of the video, and ``inds``
 (M,), the frame of the video that each belongs to. The unit is near to metres.
+
+The principal point is taken for the middle of the video, whose size no file tells, and written
+there.
 https://github.com/nv-tlabs/vipe
 """
 
@@ -11,13 +14,22 @@ import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.geometry.conventions import Convention
-from dollygrip.runners.formats.arrays import Numbers, names_in, read_npz, stack, world_from_camera
+from dollygrip.runners.formats.arrays import (
+    Numbers,
+    names_in,
+    read_npz,
+    stack,
+    to_matrices,
+    world_from_camera,
+)
+from dollygrip.runners.formats.files import write_npz
 from dollygrip.runners.formats.format import PoseFormat
-from dollygrip.runners.formats.intrinsics import to_shares
+from dollygrip.runners.formats.intrinsics import to_centred_pixels, to_shares
+from dollygrip.runners.formats.order import MOST_FRAMES, frame_numbers
 from dollygrip.runners.formats.path import CameraPath, PoseError, naming
 
 _NEEDED = ("data", "inds")
-_MOST_FRAMES = 2**31
+_FOLDER = "pose"
 
 
 def _matches(path: Path, head: bytes) -> bool:
@@ -26,7 +38,7 @@ def _matches(path: Path, head: bytes) -> bool:
 
 def _read(path: Path, convention: Convention) -> CameraPath:
     arrays = read_npz(path, _NEEDED)
-    beside = path.absolute().parent.parent / "intrinsics" / path.name
+    beside = _beside(path)
     with naming(path):
         if arrays["data"].shape[1:] == (4,):
             raise ValueError("holds intrinsics; the poses are in the folder pose")
@@ -37,6 +49,11 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         shares = _shares(beside, frames)
     with naming(path):
         return CameraPath(world_from_camera(poses, convention), frames=frames, intrinsics=shares)
+
+
+def _beside(path: Path) -> Path:
+    """Where the intrinsics of a file of poses are."""
+    return path.absolute().parent.parent / "intrinsics" / path.name
 
 
 def _shares(path: Path, frames: IntArray) -> FloatArray:
@@ -55,9 +72,27 @@ def _shares(path: Path, frames: IntArray) -> FloatArray:
 def _frames(inds: Numbers, count: int) -> IntArray:
     if inds.shape != (count,) or inds.dtype.kind not in "iu":
         raise ValueError(f"has the array 'inds' of shape {inds.shape}, expected {count} numbers")
-    if ((inds < 0) | (inds > _MOST_FRAMES)).any():
+    if ((inds < 0) | (inds >= MOST_FRAMES)).any():
         raise ValueError("has a frame number that is none")
     return inds.astype(np.intp)
+
+
+def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
+    with naming(path):
+        folder = path.absolute().parent
+        if folder.name != _FOLDER:
+            raise ValueError(
+                f"is in no folder {_FOLDER!r}; ViPE's poses are, with their focal lengths in a "
+                f"folder 'intrinsics' beside it: name {path.parent / _FOLDER / path.name}"
+            )
+        frames, poses = frame_numbers(cameras), to_matrices(cameras, convention)
+        pixels = to_centred_pixels(cameras)[cameras.there]
+        beside = _beside(path)
+        for place in (folder, beside.parent):
+            place.mkdir(exist_ok=True)
+        # First, since intrinsics alone are no result, but poses alone look like a whole one.
+        write_npz(beside, {"data": pixels, "inds": frames})
+        write_npz(path, {"data": poses, "inds": frames})
 
 
 FORMAT = PoseFormat(
@@ -68,4 +103,5 @@ FORMAT = PoseFormat(
     kept=frozenset({"frames", "intrinsics", "gaps"}),
     matches=_matches,
     read=_read,
+    write=_write,
 )

@@ -1,6 +1,7 @@
 """Poses from one file to another: what comes through, what is lost, what is left alone."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from dollygrip.geometry.conventions import Convention
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.convert import OWN, convert, writers
+from dollygrip.runners.formats import megasam
 from dollygrip.runners.formats.catalog import pose_format, read_poses
 from dollygrip.runners.formats.path import CameraPath, PoseError
 from dollygrip.runners.formats.trajectories import ShotMotion, write_trajectories
@@ -57,12 +59,14 @@ def motion(path: Path, *shots: ShotMotion) -> Path:
     return path
 
 
+# What the target of a format has to be called; most formats do not care.
+TARGETS = {"colmap": "model", "usd": "b.usda", "npy": "b.npy", "vipe": "pose/b.npz"}
+
+
 @pytest.mark.parametrize("name", writers())
 def test_every_format_that_is_written_takes_poses_of_tum(name, tmp_path):
     source = write(tmp_path / "a.txt", "tum", times=TIMES)
-    target = tmp_path / ("model" if name == "colmap" else {"usd": "b.usda"}.get(name, "b.out"))
-    if name == "npy":
-        target = target.with_suffix(".npy")
+    target = tmp_path / TARGETS.get(name, "b.out")
     done = convert(source, target, to_format=name)
     assert (done.source_format, done.target_format, done.poses) == ("tum", name, N)
     assert done.target_convention == pose_format(name).convention
@@ -87,6 +91,10 @@ TOLD = {
     "transforms.json": "nerfstudio",
     "a.npy": "npy",
     "model": "colmap",
+    "camera_poses.txt": "matrix_rows",
+    "pose/a.npz": "vipe",
+    "a_droid.npz": "megasam",
+    "a_sgd_cvd_hr.npz": "megasam",
 }
 
 
@@ -102,14 +110,15 @@ def test_the_name_of_the_target_tells_its_format(target, name, tmp_path):
 @pytest.mark.parametrize("target", ["b.txt", "b.json", "b.npz", "b.csv", "b.tar.gz"])
 def test_a_name_that_does_not_tell_lists_the_choices(target, tmp_path):
     source = write(tmp_path / "a.txt", "tum", times=TIMES)
-    with pytest.raises(PoseError, match=rf"{target}: .*--to: .*colmap.*kitti.*tum") as caught:
+    with pytest.raises(PoseError, match=rf"{target}: .*--to: .*colmap.*kitti.*tum"):
         convert(source, tmp_path / target)
-    assert "megasam" not in str(caught.value)
     assert not (tmp_path / target).exists()
 
 
-def test_a_format_that_is_only_read_is_not_written(tmp_path):
+def test_a_format_that_is_only_read_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(megasam, "FORMAT", replace(megasam.FORMAT, write=None))
     source = write(tmp_path / "a.txt", "tum", times=TIMES)
+    assert "megasam" not in writers()
     with pytest.raises(PoseError, match="megasam is only read"):
         convert(source, tmp_path / "b.npz", to_format="megasam")
     with pytest.raises(PoseError, match="no pose format is called 'word'"):
@@ -137,6 +146,17 @@ def test_what_is_lost_is_said(tmp_path):
     assert back.times is not None
     np.testing.assert_allclose(back.times, np.delete(np.arange(N), 2) / 10)
     assert convert(source, tmp_path / "model").lost == ()
+
+
+def test_a_zoom_that_is_lost_is_said(tmp_path):
+    zooming = write(tmp_path / "a.json", "ac3d", intrinsics=shares(), size=SIZE)
+    steady = write(tmp_path / "b.json", "ac3d", intrinsics=shares()[:1].repeat(N, 0), size=SIZE)
+    said = "megasam has one focal length; the median of all is written"
+    assert convert(zooming, tmp_path / "a_droid.npz").lost == (said,)
+    assert convert(steady, tmp_path / "b_droid.npz").lost == ()
+    back, _, _ = read_poses(tmp_path / "a_droid.npz")
+    assert back.intrinsics is not None
+    np.testing.assert_allclose(back.intrinsics, np.median(shares(), axis=0)[None].repeat(N, 0))
 
 
 def test_a_size_is_for_sources_that_do_not_tell_it(tmp_path):
