@@ -23,6 +23,7 @@ from dollygrip.geometry.ladder import ROTATION, ZOOM
 from dollygrip.geometry.trajectory import FOCAL_PRIOR, Hypothesis, Trajectory
 from dollygrip.runners.children import Limits, run
 from dollygrip.runners.estimators.base import Estimate
+from dollygrip.runners.estimators.turns import unit_of
 from dollygrip.runners.pictures import Pictures, write_pictures
 from dollygrip.runners.scratch import scratch_folder
 from dollygrip.runners.video import Frame, FrameRequest
@@ -239,7 +240,7 @@ def _no_answer(report: dict[str, Any], pictures: Pictures, who: str) -> Failure 
             "the camera travels. Try flow.",
         )
     error = report["reprojection_error"]
-    if error > _HUGE_ERROR * max(pictures.size) / 480:
+    if error > _HUGE_ERROR * unit_of(max(pictures.size)):
         return Failure(
             Reason.DYNAMIC_SCENE,
             f"{who} finds no rigid scene: what it finds is {error:.1f} pixels off in the mean. "
@@ -267,7 +268,7 @@ def _doubts(report: dict[str, Any], pictures: Pictures) -> tuple[Failure, ...]:
         )
         doubts.append(Failure(Reason.AMBIGUOUS_ZOOM_DOLLY, message))
     error = report["reprojection_error"]
-    if error > _LARGE_ERROR * max(pictures.size) / 480:
+    if error > _LARGE_ERROR * unit_of(max(pictures.size)):
         message = (
             f"The scene explains the pictures poorly ({error:.2f} pixels off in the mean): the "
             "focal length is another or changes, or something large moves. Compare with flow."

@@ -16,7 +16,7 @@ import pycolmap
 
 from dollygrip.geometry.ladder import ALL, FLAT, ROTATION, TRANSLATION, ZOOM
 from dollygrip.runners.estimators.colmap_model import described, path_of, write, zoomed_path_of
-from dollygrip.runners.estimators.turns import Pair, Turn, best_turn, residuals
+from dollygrip.runners.estimators.turns import Pair, Turn, best_turn, residuals, unit_of
 
 Reconstruction = Any
 """pycolmap's; it has no types."""
@@ -299,7 +299,7 @@ def _is_whole(model: Reconstruction, job: Job) -> bool:
     """Whether a model leaves little to wish for."""
     error = float(model.compute_mean_reprojection_error())
     whole: bool = model.num_reg_images() >= _WHOLE * len(job.names)
-    return whole and error < _SMALL_ERROR * max(job.size) / 480
+    return whole and error < _SMALL_ERROR * unit_of(max(job.size))
 
 
 def _rank(model: Reconstruction) -> tuple[int, float]:

@@ -65,6 +65,14 @@ class Turn:
     zoom_explains: bool
 
 
+def unit_of(long_side: int) -> float:
+    """How many pixels of a picture count as one of a picture 480 wide.
+
+    In smaller ones features lie as many pixels off.
+    """
+    return max(1.0, long_side / 480)
+
+
 def best_turn(pairs: Sequence[Pair], focal: float, long_side: int) -> Turn:
     """Explain pairs of pictures by turns of a camera with one focal length.
 
@@ -73,7 +81,7 @@ def best_turn(pairs: Sequence[Pair], focal: float, long_side: int) -> Turn:
         focal: The expected focal length, pixels.
         long_side: Of the pictures, pixels.
     """
-    unit = long_side / 480
+    unit = unit_of(long_side)
     some = _apart(pairs)
     error = _error(some, focal)
     others = [_error(some, float(other)) for other in focal * _TRIED]
