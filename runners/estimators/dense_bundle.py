@@ -1,8 +1,9 @@
 """Bundle adjustment of dense flow, several shots at once; the same on every device.
 
-The unknowns and priors are those of ``geometry/bundle.py``, but for the lens: a rotation, a centre
-and a log focal length a keyframe, one shared focal length, and an inverse depth for every cell of
-every keyframe. What is explained is where the flow saw each cell in up to eight other keyframes.
+The unknowns and priors are those of ``geometry/bundle.py``: a rotation, a centre and a log focal
+length a keyframe, one shared focal length, one shared bending of the lens for cameras that only
+turn and zoom, and an inverse depth for every cell of every keyframe. What is explained is where the
+flow saw each cell in up to eight other keyframes.
 As in MegaSaM (Li et al., CVPR 2025), a cell that one frame pair shows to move by itself counts
 less in all pairs that leave its frame.
 
@@ -22,6 +23,8 @@ from dollygrip.geometry.bundle import (
     CENTER_SPREAD,
     FOCAL_RANGE,
     FOCAL_SPREAD,
+    LENS_RANGE,
+    LENS_SPREAD,
     TEMPER,
     TURN_SPREAD,
     ZOOM_SPREAD,
@@ -35,14 +38,14 @@ from dollygrip.runners.estimators.dense_flow import OFFSETS, FlowGraph
 INFLATION = 200.0
 
 _SETTLED = 1e-4
-_LARGEST_STEP = (0.3, 0.5, 0.3)
+_LARGEST_STEP = (0.3, 0.5, 0.3, 0.2)
 _NEAREST = 10.0
 _LEAST_INFORMATION = 1.0
 _LEAST_Z = 0.05
 # Columns of the derivatives: by the camera that sees (turn, centre, zoom), by the one that was
-# there before, by the depth; then the residual.
-_SEER, _OWNER, _DEPTH, _OFF = slice(0, 7), slice(7, 14), 14, 15
-_COLUMNS = 16
+# there before, by the depth, by the lens; then the residual.
+_SEER, _OWNER, _DEPTH, _LENS, _OFF = slice(0, 7), slice(7, 14), 14, 15, 16
+_COLUMNS = 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +140,7 @@ def adjust(
     translate: bool,
     zoom: bool,
     scales: FloatArray,
+    bend: bool = False,
 ) -> list[Solution]:
     """Improve the path of every shot until it explains what was seen.
 
@@ -147,11 +151,12 @@ def adjust(
         zoom: Whether focal lengths may change.
         scales: Kernel scale at each step of Levenberg-Marquardt, shrinking, as a multiple of the
             noise.
+        bend: Whether the lens is free; only for cameras that do not travel.
 
     Returns:
         For each shot the best path found at the last scale. ``residual`` is (O * N * P,) pixels.
     """
-    work = _Adjustment(problem, translate, zoom)
+    work = _Adjustment(problem, translate, zoom, bend)
     state = work.start(starts)
     square = work.squares(state)
     damping = torch.full_like(problem.focal, 1e-3)
@@ -225,23 +230,34 @@ def _chosen(rows: Tensor, one: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Rotations (B, N, 3, 3), centres (B, N, 3), zooms (B, N), log focal (B,), depth (B, N, P)."""
+    """Rotations (B, N, 3, 3), centres (B, N, 3), zooms (B, N), log focal and lens (B,), depth.
+
+    The inverse depth is (B, N, P).
+    """
 
     rotations: Tensor
     centers: Tensor
     zooms: Tensor
     log_focal: Tensor
+    lens: Tensor
     depth: Tensor
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        return (self.rotations, self.centers, self.zooms, self.log_focal, self.depth)
+        return (
+            self.rotations,
+            self.centers,
+            self.zooms,
+            self.log_focal,
+            self.lens,
+            self.depth,
+        )
 
 
 class _Adjustment:
-    """The normal equations; unknowns are 7 numbers a frame, then log focal."""
+    """The normal equations; unknowns are 7 numbers a frame, then log focal and lens."""
 
-    def __init__(self, problem: Problem, translate: bool, zoom: bool) -> None:
+    def __init__(self, problem: Problem, translate: bool, zoom: bool, bend: bool = False) -> None:
         self.problem, self.translate = problem, translate
         device = problem.xy.device
         batch, n, p = problem.depth.shape
@@ -261,7 +277,8 @@ class _Adjustment:
         number = torch.arange(n, device=device)
         there = (number[None] > 0) & (number[None] < frames[:, None])
         free = (there[:, :, None] * may).flatten(1)
-        self.free = torch.cat([free, torch.ones_like(free[:, :1])], dim=1) > 0.0
+        last = torch.tensor([1.0, float(bend)], dtype=torch.float64, device=device)
+        self.free = torch.cat([free, last.expand(batch, 2)], dim=1) > 0.0
         spreads = torch.tensor(
             [TURN_SPREAD] * 3 + [CENTER_SPREAD] * 3 + [ZOOM_SPREAD],
             dtype=torch.float64,
@@ -273,11 +290,13 @@ class _Adjustment:
         )
         path = (relevant / spreads**2).repeat(n) / frames[:, None]
         focal = torch.full_like(path[:, :1], FOCAL_SPREAD**-2)
-        self.precision = TEMPER * observations[:, None] * torch.cat([path, focal], dim=1)
-        # (7 N + 1, 7 N): the shared log focal moves that of every frame.
-        every = torch.zeros(1, 7 * n, dtype=torch.float64, device=device)
-        every[0, 6::7] = 1.0
-        self.shared = torch.cat([torch.eye(7 * n, dtype=torch.float64, device=device), every])
+        lens = torch.full_like(focal, LENS_SPREAD**-2)
+        self.precision = TEMPER * observations[:, None] * torch.cat([path, focal, lens], dim=1)
+        # (7 N + 2, 7 N + 1): the shared log focal moves that of every frame.
+        self.shared = torch.zeros(7 * n + 2, 7 * n + 1, dtype=torch.float64, device=device)
+        self.shared[: 7 * n, : 7 * n].fill_diagonal_(1.0)
+        self.shared[7 * n, 6 : 7 * n : 7] = 1.0
+        self.shared[7 * n + 1, 7 * n] = 1.0
         self.coupling = (
             torch.zeros(batch, n, 7, n, p, dtype=torch.float64, device=device)
             if translate
@@ -308,6 +327,7 @@ class _Adjustment:
             tensor([frames(start.centers, np.zeros(3)) for start in starts]),
             tensor([frames(start.zooms, np.zeros(())) for start in starts]),
             tensor([np.asarray(np.log(start.focal)) for start in starts]),
+            tensor([np.asarray(start.lens) for start in starts]),
             tensor(depths),
         )
 
@@ -318,7 +338,7 @@ class _Adjustment:
         """
         problem = self.problem
         noise = problem.noise[:, None, None]
-        view = _View(problem, state, a, b)
+        view = _View(problem, state, o, a, b)
         x, y, z = view.x, view.y, view.z
         focal = view.focal / noise
         gain = focal / z
@@ -337,7 +357,9 @@ class _Adjustment:
             by[:, :, 7, axis] = view.from_y * ray[2] - ray[1]
             by[:, :, 8, axis] = ray[0] - view.from_x * ray[2]
             by[:, :, 9, axis] = view.from_x * ray[1] - view.from_y * ray[0]
-            by[:, :, 13, axis] = -(view.from_x * ray[0] + view.from_y * ray[1])
+            zoomed = -(view.from_x * ray[0] + view.from_y * ray[1])
+            by[:, :, 13, axis] = zoomed
+            by[:, :, _LENS, axis] = by[:, :, 6, axis] * view.bends + zoomed * view.from_bends
             by[:, :, _DEPTH, axis] = gain * (base[:, :, axis] - at * base[:, :, 2])
         seen = problem.seen[o, :, a] / noise[..., None]
         by[:, :, _OFF, 0], by[:, :, _OFF, 1] = seen[..., 0] - u, seen[..., 1] - v
@@ -347,7 +369,7 @@ class _Adjustment:
         """For each offset (B, n, P) squared residuals, in units of the noise."""
         problem, found = self.problem, []
         for o, a, b in self.pairs:
-            view = _View(problem, state, a, b)
+            view = _View(problem, state, o, a, b)
             seen = problem.seen[o, :, a]
             u, v = seen[..., 0] - view.focal * view.x, seen[..., 1] - view.focal * view.y
             found.append((u * u + v * v) / problem.noise[:, None, None] ** 2)
@@ -375,10 +397,10 @@ class _Adjustment:
         return energy
 
     def offset(self, state: _State) -> Tensor:
-        """(B, 7 N + 1) how far the unknowns are from where the priors expect them."""
+        """(B, 7 N + 2) how far the unknowns are from where the priors expect them."""
         frames = torch.cat([_log(state.rotations), state.centers, state.zooms[..., None]], dim=2)
         focal = state.log_focal - self.problem.focal.log()
-        return torch.cat([frames.flatten(1), focal[:, None]], dim=1)
+        return torch.cat([frames.flatten(1), focal[:, None], state.lens[:, None]], dim=1)
 
     def step(
         self, state: _State, square: Sequence[Tensor], calm: Tensor, kernel: float, damping: Tensor
@@ -388,6 +410,8 @@ class _Adjustment:
         batch, n, p = problem.depth.shape
         blocks = torch.zeros(batch, n, n, 7, 7, dtype=calm.dtype, device=calm.device)
         right = torch.zeros(batch, n, 7, dtype=calm.dtype, device=calm.device)
+        bend = torch.zeros(batch, n, 7, dtype=calm.dtype, device=calm.device)
+        lens = torch.zeros(batch, 2, dtype=calm.dtype, device=calm.device)
         own = torch.where(problem.precision > 0.0, problem.precision, 1.0)
         pull = (problem.depth - state.depth) * problem.precision
         through_owner = torch.zeros(batch, n, 7, p, dtype=calm.dtype, device=calm.device)
@@ -404,6 +428,9 @@ class _Adjustment:
             blocks[:, i, j] += products[:, :, _OWNER, _SEER]
             right[:, b] += products[:, :, _SEER, _OFF]
             right[:, a] += products[:, :, _OWNER, _OFF]
+            bend[:, b] += products[:, :, _SEER, _LENS]
+            bend[:, a] += products[:, :, _OWNER, _LENS]
+            lens += products[:, :, _LENS, _LENS:].sum(dim=1)
             if self.coupling is not None:
                 with_depth = (heavy * by[:, :, _DEPTH : _DEPTH + 1]).sum(dim=3)
                 own[:, a] += with_depth[:, :, _DEPTH]
@@ -419,6 +446,15 @@ class _Adjustment:
             share = coupling / own.reshape(batch, 1, n * p)
             matrix = matrix - share @ coupling.mT
             vector = vector - (share @ pull.reshape(batch, n * p, 1))[..., 0]
+        bent = bend.flatten(1)[:, :, None]
+        matrix = torch.cat(
+            [
+                torch.cat([matrix, bent], dim=2),
+                torch.cat([bent.mT, lens[:, None, :1]], dim=2),
+            ],
+            dim=1,
+        )
+        vector = torch.cat([vector, lens[:, 1:]], dim=1)
         matrix = self.shared @ matrix @ self.shared.T
         vector = vector @ self.shared.T - self.precision * self.offset(state)
         both = self.free[:, :, None] & self.free[:, None]
@@ -430,22 +466,24 @@ class _Adjustment:
         change = torch.linalg.solve(damped, torch.where(self.free, vector, 0.0))
         depth = state.depth
         if coupling is not None:
-            each = (change @ self.shared)[:, None] @ coupling
+            each = (change @ self.shared)[:, None, :-1] @ coupling
             depth = depth + (pull - each.reshape(batch, n, p)) / own
             depth = depth.clamp(0.0, _NEAREST)
         return self._moved(state, change, depth), matrix
 
     def _moved(self, state: _State, change: Tensor, depth: Tensor) -> _State:
-        turn, travel, swell = _LARGEST_STEP
-        frames = change[:, :-1].reshape(*state.zooms.shape, 7)
+        turn, travel, swell, bend = _LARGEST_STEP
+        frames = change[:, :-2].reshape(*state.zooms.shape, 7)
         low, high = np.log(FOCAL_RANGE)
         expected = self.problem.focal.log()
-        focal = state.log_focal + change[:, -1].clamp(-swell, swell)
+        focal = state.log_focal + change[:, -2].clamp(-swell, swell)
+        lens = state.lens + change[:, -1].clamp(-bend, bend)
         return _State(
             rotations=state.rotations @ _exp(frames[..., :3].clamp(-turn, turn)),
             centers=state.centers + frames[..., 3:6].clamp(-travel, travel),
             zooms=state.zooms + frames[..., 6].clamp(-swell, swell),
             log_focal=torch.clamp(focal, expected + low, expected + high),
+            lens=lens.clamp(*LENS_RANGE),
             depth=depth,
         )
 
@@ -460,7 +498,8 @@ class _Adjustment:
         sigmas = self._sigmas(state, normal)
         seen = self._seen()
         arrays = [part.cpu().numpy() for part in (*state.tensors, residual, energy, sigmas, seen)]
-        rotations, centers, zooms, log_focal, depth, residuals, energies, sigma, connected = arrays
+        rotations, centers, zooms, log_focal, lens, depth = arrays[:6]
+        residuals, energies, sigma, connected = arrays[6:]
         found = []
         for row, (n, p) in enumerate(problem.shapes):
             # Where nothing is seen the priors would pull the camera home; it stays where it was.
@@ -476,6 +515,7 @@ class _Adjustment:
                     residual=residuals[:, row, :n, :p].ravel(),
                     energy=float(energies[row]),
                     sigmas=sigma[row, :n],
+                    lens=float(lens[row]),
                 )
             )
         return found
@@ -493,7 +533,7 @@ class _Adjustment:
         """(B, N, 7) standard deviations, in each camera's own axes."""
         batch, n = state.zooms.shape
         variance = torch.linalg.inv(normal) * self.free[:, None]
-        frames = variance[:, :-1, :-1].reshape(batch, n, 7, n, 7)
+        frames = variance[:, :-2, :-2].reshape(batch, n, 7, n, 7)
         own = frames[:, self.number, :, self.number].transpose(0, 1)
         turned = state.rotations.mT @ own[..., 3:6, 3:6] @ state.rotations
         diagonal = torch.diagonal(own, dim1=2, dim2=3).clone()
@@ -504,12 +544,19 @@ class _Adjustment:
 class _View:
     """Where the cells of frames ``a`` are in frames ``b``; everything is (B, n, P) or smaller."""
 
-    def __init__(self, problem: Problem, state: _State, a: slice, b: slice) -> None:
+    def __init__(self, problem: Problem, state: _State, o: int, a: slice, b: slice) -> None:
         log_focal = state.log_focal[:, None] + state.zooms
         focal = log_focal.exp()[..., None]
         xy = problem.xy[:, a]
-        self.focal = focal[:, b]
-        self.from_x, self.from_y = xy[..., 0] / focal[:, a], xy[..., 1] / focal[:, a]
+        # The lens acts like a focal length that changes towards the edge; far is squared.
+        expected = problem.focal[:, None, None] ** 2
+        far = (problem.seen[o, :, a] ** 2).sum(dim=-1) / expected
+        from_far = (xy**2).sum(dim=-1) / expected
+        lens = state.lens[:, None, None]
+        bent, from_bent = 1.0 + lens * far, 1.0 + lens * from_far
+        self.bends, self.from_bends = far / bent, from_far / from_bent
+        self.focal, from_focal = focal[:, b] * bent, focal[:, a] * from_bent
+        self.from_x, self.from_y = xy[..., 0] / from_focal, xy[..., 1] / from_focal
         self.back = state.rotations[:, b].mT
         self.turn = self.back @ state.rotations[:, a]
         way = state.centers[:, a] - state.centers[:, b]

@@ -1,7 +1,8 @@
 """The ladder of motion models on dense flow, for several shots at once.
 
 The rungs, the starts, the prices and the weighing are those of ``geometry/ladder.py``; only what is
-adjusted differs. Travel is searched for in one cell of nine, and settled in all.
+adjusted differs. Travel is searched for in one cell of nine, and settled in all; where it is
+believed, a turn through a wide lens is tried against it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,13 @@ from dollygrip.geometry.ladder import (
     CLOSING,
     COARSE,
     FINE,
+    LENS_EXPLAINS,
+    MODELS,
     NOISE,
     ROTATION,
     STATIC,
     TRANSLATION,
+    WIDE_LENS,
     ZOOM,
     weigh,
 )
@@ -138,18 +142,45 @@ def climb(stretches: Sequence[Stretch], device: str, *, look: bool = False) -> l
     travelled = _settle(full, stretches, travelled, zoom=False)
     everything = _settle(full, stretches, everything, zoom=True)
     rungs = {STATIC: still, ROTATION: turned, ZOOM: zoomed, TRANSLATION: travelled, ALL: everything}
-    sights = {
-        model: inspect(full, paths, _MOVES / NOISE) if look else []
-        for model, paths in rungs.items()
-    }
+    solutions = [{model: paths[row] for model, paths in rungs.items()} for row in range(len(still))]
+    solutions = _through_wide_lenses(full, stretches, solutions)
+    sights: list[dict[str, Sight]] = [{} for _ in stretches]
+    for model in MODELS if look else ():
+        paths = [one[model] for one in solutions]
+        for row, sight in enumerate(inspect(full, paths, _MOVES / NOISE)):
+            sights[row][model] = sight
     return [
-        _weighed(
-            one,
-            {model: paths[row] for model, paths in rungs.items()},
-            {model: found[row] for model, found in sights.items() if found},
-        )
-        for row, one in enumerate(stretches)
+        _weighed(one, paths, sight)
+        for one, paths, sight in zip(stretches, solutions, sights, strict=True)
     ]
+
+
+def _through_wide_lenses(
+    full: Problem, stretches: Sequence[Stretch], solutions: Sequence[dict[str, Solution]]
+) -> list[dict[str, Solution]]:
+    """Turns through a bent lens, where that explains what travel was believed to; see ``climb``."""
+    told = list(solutions)
+    travels = []
+    for row, (one, paths) in enumerate(zip(stretches, told, strict=True)):
+        beliefs = weigh(_explained(one, paths))
+        if beliefs[TRANSLATION] + beliefs[ALL] > 0.5:
+            travels.append(row)
+    if not travels:
+        return told
+    chains = [stretches[row].path() for row in travels]
+    turned = _adjusted(full.rows(travels), [_zoomless(path) for path in chains], COARSE, bend=True)
+    wide = []
+    for row, path in zip(travels, turned, strict=True):
+        explained = _explained(stretches[row], told[row] | {ROTATION: path})
+        if path.lens < WIDE_LENS and explained[ROTATION] > LENS_EXPLAINS * max(explained.values()):
+            told[row] = told[row] | {ROTATION: path}
+            wide.append(row)
+    if wide:
+        starts = [replace(told[row][ROTATION], zooms=stretches[row].zooms) for row in wide]
+        zoomed = _adjusted(full.rows(wide), starts, COARSE, zoom=True, bend=True)
+        for row, path in zip(wide, zoomed, strict=True):
+            told[row] = told[row] | {ZOOM: path}
+    return told
 
 
 def _adjusted(
@@ -159,9 +190,10 @@ def _adjusted(
     *,
     translate: bool = False,
     zoom: bool = False,
+    bend: bool = False,
 ) -> list[Solution]:
     """:func:`adjust` with kernel scales in pixels of a picture 480 wide."""
-    return adjust(problem, starts, translate=translate, zoom=zoom, scales=scales / NOISE)
+    return adjust(problem, starts, translate=translate, zoom=zoom, scales=scales / NOISE, bend=bend)
 
 
 def _scout(
@@ -334,19 +366,30 @@ def _standing(stretch: Stretch) -> Solution:
 def _weighed(
     stretch: Stretch, solutions: Mapping[str, Solution], sights: Mapping[str, Sight]
 ) -> DenseClimb:
+    explained = _explained(stretch, solutions)
+    pairs = int((stretch.graph.confidence.max(axis=2) > 0.0).sum())
+    residuals = _residuals(stretch, solutions)
+    return DenseClimb(solutions, explained, weigh(explained), residuals, pairs, sights)
+
+
+def _residuals(stretch: Stretch, solutions: Mapping[str, Solution]) -> dict[str, float]:
+    """Median pixels by which each model misses what was seen well."""
     believed = stretch.graph.confidence.ravel() > _BELIEVED
-    weights = _spread_out(stretch.graph).ravel()
-    residuals = {
+    return {
         model: float(np.median(path.residual[believed])) if believed.any() else 0.0
         for model, path in solutions.items()
     }
+
+
+def _explained(stretch: Stretch, solutions: Mapping[str, Solution]) -> dict[str, float]:
+    """Share of what was seen that each model explains."""
+    residuals = _residuals(stretch, solutions)
     finest = min(residual for model, residual in residuals.items() if model != STATIC)
     scale = float(np.clip(_SCALE * finest, _SCALE_LEAST * stretch.unit, _SCALE_MOST * stretch.unit))
-    explained = {
+    weights = _spread_out(stretch.graph).ravel()
+    return {
         model: explained_share(path.residual, scale, weights) for model, path in solutions.items()
     }
-    pairs = int((stretch.graph.confidence.max(axis=2) > 0.0).sum())
-    return DenseClimb(solutions, explained, weigh(explained), residuals, pairs, sights)
 
 
 def _spread_out(graph: FlowGraph) -> FloatArray:

@@ -37,6 +37,7 @@ class Scene:
         seed: int = 0,
         focal: float = FOCAL,
         noise: float = 0.0,
+        lens: float = 0.0,
         inverse_depth: np.ndarray | None = None,
     ) -> None:
         rng = np.random.default_rng(seed)
@@ -58,11 +59,16 @@ class Scene:
         for o, offset in enumerate(OFFSETS):
             for i in range(max(0, -offset), frames - max(0, offset)):
                 j = i + offset
-                ray = np.column_stack([xy[i] / focals[i], np.ones(len(middle))])
+                straight = xy[i] / (1.0 + lens * (xy[i] ** 2).sum(axis=1, keepdims=True) / focal**2)
+                ray = np.column_stack([straight / focals[i], np.ones(len(middle))])
                 point = ray / self.inverse_depth[i][:, None]
                 world = point @ self.rotations[i].T + self.centers[i]
                 there = (world - self.centers[j]) @ self.rotations[j]
-                seen[o, i] = focals[j] * there[:, :2] / there[:, 2:]
+                at = straight = focals[j] * there[:, :2] / there[:, 2:]
+                for _ in range(20):
+                    far = (at**2).sum(axis=1, keepdims=True) / focal**2
+                    at = straight * (1.0 + lens * far)
+                seen[o, i] = at
                 confidence[o, i] = 1.0
         seen += rng.normal(0.0, noise, seen.shape)
         self.graph = FlowGraph(self.size, grid, xy, seen, confidence)
@@ -114,6 +120,17 @@ def test_a_zoom_from_a_standing_start():
     (found,) = solved(Scene(turn=TURN, zoom=0.3), translate=False, zoom=True)
     assert found.zooms[-1] == pytest.approx(0.3, abs=0.005)
     np.testing.assert_allclose(log(found.rotations[-1]), TURN, atol=2e-3)
+
+
+def test_a_turn_through_a_bent_lens():
+    scene = Scene(grid=(16, 24), turn=(0.0, 0.2, 0.0), lens=-0.8)
+    problem, start = stacked(scene), [scene.start()]
+    (straight,) = adjust(problem, start, translate=False, zoom=False, scales=SCALES)
+    (bent,) = adjust(problem, start, translate=False, zoom=False, scales=SCALES, bend=True)
+    assert straight.lens == 0.0
+    assert bent.lens == pytest.approx(-0.8, abs=0.05)
+    assert log(bent.rotations[-1])[1] == pytest.approx(0.2, abs=0.015)
+    assert np.median(bent.residual) < 0.2 * np.median(straight.residual)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
