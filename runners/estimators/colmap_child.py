@@ -19,7 +19,7 @@ from dollygrip.runners.estimators.colmap_model import described, path_of, write,
 from dollygrip.runners.estimators.turns import Pair, Turn, best_turn, residuals, unit_of
 
 Reconstruction = Any
-"""pycolmap's; it has no types."""
+"""pycolmap's; its stubs allow None where a model has none."""
 
 # Pairs with fewer matches tell nothing; a model starts from a pair with many.
 _MATCHED, _WELL_MATCHED = 15, 60
