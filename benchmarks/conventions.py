@@ -54,23 +54,25 @@ class Reading:
     explained: float
 
 
-def readings(clip: Path) -> list[Reading]:
+def readings(clip: Path, focal_known: bool = True) -> list[Reading]:
     """Hold the poses beside a clip against it, as they are and in each wrong convention."""
     exact = read_path(clip.with_suffix(".npz"))
-    tracks = track_points(read_frames(clip, PosesEstimator.frame_request))
-    said = label_trajectory(exact).labels
-    return [_reading(words, exact, said, tracks) for words in ("", *WRONG)]
-
-
-def _reading(words: str, exact: Trajectory, said: tuple[str, ...], tracks: Tracks) -> Reading:
-    used = Convention.parse(words)
     cameras = CameraPath.of(exact)
+    if not focal_known:
+        cameras = replace(cameras, intrinsics=None)
+    tracks = track_points(read_frames(clip, PosesEstimator.frame_request))
+    return [_reading(words, cameras, exact, tracks) for words in ("", *WRONG)]
+
+
+def _reading(words: str, cameras: CameraPath, exact: Trajectory, tracks: Tracks) -> Reading:
+    used = Convention.parse(words)
     raw = from_opencv(cameras.world_from_camera, TRUE)
     cameras = replace(cameras, world_from_camera=to_opencv(raw, used))
     found = plausibility(cameras, used, exact.times, tracks)
+    right = label_trajectory(exact).labels
     return Reading(
         convention=words or "as written",
-        matters=label_trajectory(cameras.at(exact.times)).labels != said,
+        matters=label_trajectory(cameras.at(exact.times)).labels != right,
         named=TRUE in found.better,
         blamed=bool(found.better),
         explained=found.explained,
@@ -81,6 +83,9 @@ def add_command(commands: Any) -> None:
     """Add ``conventions`` to the benchmarks' command line."""
     parser = commands.add_parser("conventions", help="wrong pose conventions, found out or not")
     add_choice_of_clips(parser)
+    parser.add_argument(
+        "--without-focal", action="store_true", help="as files that tell no focal length"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -89,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
     clips = [truth.path for truth in truths if truth.path.with_suffix(".npz").exists()]
     if not clips:
         raise ValueError(f"{options.folder} has no clip with its path (NAME.npz) beside it")
-    found = [reading for clip in clips for reading in readings(clip)]
+    found = [reading for clip in clips for reading in readings(clip, not options.without_focal)]
     by_words = {words: [r for r in found if r.convention == words] for words in _words(found)}
     cells: Cells[tuple[str, list[Reading]]] = (
         ("read as", lambda item: item[0]),

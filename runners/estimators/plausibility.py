@@ -24,7 +24,12 @@ from dollygrip.geometry.conventions import (
 from dollygrip.geometry.resampling import resample
 from dollygrip.geometry.rotations import from_quaternion, to_quaternion
 from dollygrip.geometry.trajectory import Trajectory
-from dollygrip.runners.estimators.structure import agreement, scene_depth, structure
+from dollygrip.runners.estimators.structure import (
+    agreement,
+    refocused,
+    scene_depth,
+    structure,
+)
 from dollygrip.runners.estimators.tracks import Tracks
 from dollygrip.runners.formats.path import CameraPath
 
@@ -35,6 +40,9 @@ FAR_LESS = 0.5
 EXPLAINS = 0.7
 # As good as the best: within this share of the observations.
 _AS_GOOD = 0.03
+# Where a file tells no focal length, so many conventions are looked at closely, the best at one of
+# these focal lengths.
+_WORTH_A_LOOK, _ROUGH_FOCALS = 12, (0.6, 0.8, 1.0, 1.3, 1.7)
 # A path that explains less belongs to other pictures, or is wrong.
 POOR = 0.5
 
@@ -44,12 +52,16 @@ class Plausibility:
     """What the pictures say of a path.
 
     Attributes:
-        explained: Share of the observations that the path explains, 0 to 1.
+        explained: Share of the observations that the path explains, 0 to 1; NaN where nothing can
+            be followed.
+        focal: What the path's focal lengths are to be multiplied with, where the file has none and
+            the pictures tell.
         better: Conventions that explain far more, simplest change first; all as good as the best.
         explained_better: What these explain.
     """
 
     explained: float
+    focal: float = 1.0
     better: tuple[Convention, ...] = ()
     explained_better: float = 0.0
 
@@ -65,31 +77,45 @@ def plausibility(
         times: (N,) seconds of the poses on the clock of the clip.
         tracks: Points followed through the pictures.
     """
-    given = path.at(times)
-    explained = _explained(given, tracks)
-    if explained > 1.0 - FAR_LESS * (1.0 - EXPLAINS):
-        return Plausibility(explained)
+    given = resample(path.at(times), tracks.times)
+    focused = _focused(path, given, tracks)
+    focal = float(focused.focals[0] / given.focals[0])
+    explained = agreement(tracks, focused)
+    if not explained <= 1.0 - FAR_LESS * (1.0 - EXPLAINS):
+        return Plausibility(explained, focal)
     raw = from_opencv(path.world_from_camera, used)
-    others: list[tuple[Convention, float]] = []
+    others: list[tuple[Convention, Trajectory]] = []
     for other in alternatives(used):
         poses = to_opencv(_reordered(raw, used, other), other)
-        others.append((other, _explained(replace(path, world_from_camera=poses).at(times), tracks)))
-    best = max(share for _, share in others)
+        other_path = replace(path, world_from_camera=poses).at(times)
+        others.append((other, resample(other_path, tracks.times)))
+    if path.intrinsics is None:
+        others = _promising(others, tracks)
+    shares = [agreement(tracks, _focused(path, other_path, tracks)) for _, other_path in others]
+    best = max(shares)
     if best < EXPLAINS or 1.0 - best > FAR_LESS * (1.0 - explained):
-        return Plausibility(explained)
-    as_good = tuple(other for other, share in others if share > best - _AS_GOOD)
-    return Plausibility(explained, as_good, best)
+        return Plausibility(explained, focal)
+    as_good = [share > best - _AS_GOOD for share in shares]
+    better = tuple(other for (other, _), good in zip(others, as_good, strict=True) if good)
+    return Plausibility(explained, focal, better, best)
 
 
-def in_scene_depths(path: Trajectory, tracks: Tracks) -> Trajectory:
+def in_scene_depths(path: Trajectory, tracks: Tracks, explained: float) -> Trajectory:
     """The path with the depth of the scene that its pictures show.
 
-    Where they show no parallax, the camera did not travel as far as one could see: travel is left
-    out then, because at the scale of a far scene it is noise.
+    Where they show no parallax, and the path explains them, the camera did not travel as far as one
+    could see: travel is left out then, because at the scale of a far scene it is noise.
+
+    Args:
+        path: A path, in any unit.
+        tracks: Points followed through the pictures.
+        explained: Share of them that the path explains.
     """
     depth = scene_depth(structure(tracks, path))
     if np.isfinite(depth):
         return replace(path, scene_depth=depth)
+    if explained < EXPLAINS:
+        return path
     return replace(path, centers=np.zeros_like(path.centers), scene_depth=1.0)
 
 
@@ -125,5 +151,19 @@ def _reordered(raw: FloatArray, used: Convention, other: Convention) -> FloatArr
     return poses
 
 
-def _explained(trajectory: Trajectory, tracks: Tracks) -> float:
-    return agreement(tracks, resample(trajectory, tracks.times))
+def _focused(path: CameraPath, trajectory: Trajectory, tracks: Tracks) -> Trajectory:
+    """The trajectory at the focal length that the pictures tell, where the file tells none."""
+    return refocused(tracks, trajectory) if path.intrinsics is None else trajectory
+
+
+def _promising(
+    others: list[tuple[Convention, Trajectory]], tracks: Tracks
+) -> list[tuple[Convention, Trajectory]]:
+    """Those worth looking for a focal length for; that takes long, and a rough one tells much."""
+
+    def rough(trajectory: Trajectory) -> float:
+        tried = (replace(trajectory, focals=trajectory.focals * f) for f in _ROUGH_FOCALS)
+        return max(agreement(tracks, trial) for trial in tried)
+
+    scores = [rough(trajectory) for _, trajectory in others]
+    return [others[i] for i in sorted(np.argsort(scores)[-_WORTH_A_LOOK:].tolist())]

@@ -99,6 +99,7 @@ class PosesEstimator:
         cameras, about, used = self._read(source)
         watched = _FrameTimes(clip)
         tracks = track_points(watched)
+        cameras = replace(cameras, size=cameras.size or tracks.size)
         with naming(source):
             times = positions_in_video(cameras, watched.all())
         fits = plausibility(cameras, used, times, tracks)
@@ -108,10 +109,11 @@ class PosesEstimator:
                 Reason.WRONG_CONVENTION, _says_better(source, used, fits), about, watched.last
             )
         path, doubts = cameras.at(times), []
+        path = replace(path, focals=path.focals * fits.focal)
         if fits.explained < POOR:
             doubts = [Failure(Reason.POSES_DISAGREE, _says_poor(source, fits.explained))]
         elif np.isfinite(fits.explained):
-            path = in_scene_depths(path, tracks)
+            path = in_scene_depths(path, tracks, fits.explained)
         return replace(self._motion(path, about), end=watched.last, doubts=tuple(doubts))
 
     def _read(self, path: Path) -> tuple[CameraPath, dict[str, Any], Convention]:

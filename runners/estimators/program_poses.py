@@ -105,13 +105,14 @@ def trajectory(
     if there < 2:
         message = f"{program.title} gave only {there} of {len(shown.times)} pictures a pose."
         raise NoAnswer(Reason.FEW_FRAMES_REGISTERED, message)
+    tracks = track_points(_grey_frames(shown))
+    fits = plausibility(cameras, used, positions, tracks)
     path = resample(cameras.at(positions), shown.times)
+    path = replace(path, focals=path.focals * fits.focal)
     covered = float(path.valid.mean())
     if covered < _COVERED:
         message = f"{program.title} knows the camera's path for only {covered:.0%} of the shot."
         findings.doubts.append(Failure(Reason.FEW_FRAMES_REGISTERED, message))
-    tracks = track_points(_grey_frames(shown))
-    fits = plausibility(cameras, used, positions, tracks)
     if fits.better:
         others = " or ".join(f"{other}" for other in fits.better[:3])
         message = (
@@ -154,7 +155,7 @@ def _checked(
             f"{explained:.0%}."
         )
         findings.doubts.append(Failure(Reason.AMBIGUOUS_ZOOM_DOLLY, message))
-    return in_scene_depths(path, tracks)
+    return in_scene_depths(path, tracks, explained)
 
 
 def _explained_without_travel(path: Trajectory, tracks: Tracks) -> float:

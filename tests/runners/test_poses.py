@@ -106,6 +106,33 @@ def test_a_wrong_convention_is_found_and_the_right_one_named(
     assert SAID.get(name, {name}) <= set(cured.labels)
 
 
+@pytest.mark.parametrize("meant", ["world_from_camera", "camera_from_world"])
+@pytest.mark.parametrize("lens", [0.6, 1.5])
+def test_a_file_without_focal_lengths_may_be_of_any_lens(
+    lens: float, meant: str, tmp_path: Path
+) -> None:
+    path = camera_path(
+        [Move("pan_left", 20.0), Move("tilt_up", 10.0)],
+        duration=1.5,
+        rate=12.0,
+        size=(480, 270),
+        focal=lens * 480,
+    )
+    clip = tmp_path / "clip.mp4"
+    write_video(clip, render(path, scene("street", seed=3), Look(noise=1.0)), path.times)
+    file = tmp_path / "poses.txt"
+    TUM.write(file, cameras(path), Convention.parse(meant, TUM.convention))
+    result = labelled(clip, poses=str(file))
+    if meant == "camera_from_world":
+        assert result.record.failure is not None
+        assert result.record.failure.reason is Reason.WRONG_CONVENTION
+        assert "camera_from_world opencv" in result.record.failure.message
+        return
+    assert set(result.record.labels) == {"pan_left", "tilt_up"}
+    found = result.shots[0].hypotheses[0].trajectory
+    assert found.focals[0] / max(found.size) == pytest.approx(lens, rel=0.1)
+
+
 def test_poses_of_another_clip_are_doubted(
     clips: dict[str, tuple[Path, Trajectory]], tmp_path: Path
 ) -> None:
