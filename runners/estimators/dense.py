@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dollygrip.runners import needs
 from dollygrip.runners.estimators import answer
 from dollygrip.runners.estimators.base import Estimate
+from dollygrip.runners.needs import Need
 from dollygrip.runners.video import Frame, FrameRequest
 
 if TYPE_CHECKING:
     from dollygrip.runners.estimators.dense_depth import DepthProvider
     from dollygrip.runners.estimators.dense_pieces import Told
+
+_INSTALL = "pip install 'dollygrip[dense]'"
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,16 @@ class DenseEstimator:
             settings.long_side, settings.rate, color=self.depth is not None
         )
 
+    @staticmethod
+    def needs(settings: DenseSettings) -> tuple[Need, ...]:
+        """What has to be there."""
+        found = [needs.package("torch", _INSTALL)]
+        if settings.device == "cuda":
+            found.append(needs.gpu())
+        if settings.depth_model is not None:
+            found.append(needs.package("transformers", "pip install transformers"))
+        return tuple(found)
+
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""
         return self.estimate_many([frames])[0]
@@ -166,9 +180,7 @@ def _device(wanted: str) -> str:
     try:
         import torch
     except ImportError as error:
-        raise ImportError(
-            "the dense estimator needs torch: pip install 'dollygrip[dense]'"
-        ) from error
+        raise ImportError(f"the dense estimator needs torch: {_INSTALL}") from error
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise ValueError("device is cuda, but torch finds no CUDA device; take auto or cpu")

@@ -353,6 +353,14 @@ def test_without_torch_it_is_said_what_to_install(monkeypatch):
         DenseEstimator()
 
 
+def test_what_it_needs_is_known_before_it_is_made(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    (plain,) = DenseEstimator.needs(DenseSettings())
+    assert plain.there
+    informed = DenseEstimator.needs(DenseSettings(depth_model="some/model"))
+    assert [need.what for need in informed if not need.there] == ["the Python package transformers"]
+
+
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert DenseEstimator(DenseSettings(device="auto")).device == "cpu"
