@@ -37,8 +37,9 @@ from dollygrip.runners.estimators.dense_bundle import Problem, Sight, adjust, in
 from dollygrip.runners.estimators.dense_depth import Expected, aligned
 from dollygrip.runners.estimators.dense_flow import CELL, FlowGraph
 
-# Cells to a side of a block that one of them speaks for in the search.
-_BLOCK = 3
+BLOCK = 3
+"""Cells to a side of a block that one of them speaks for in the search."""
+
 # Kernel scales, in pixels of a picture 480 wide, of settling in all cells.
 _SETTLING = np.array([6.0, 4.0, 2.5, 1.5, 1.5, 1.5])
 # As in ``geometry/ladder.py``: what counts as explained, by the median residual of the best model.
@@ -290,7 +291,7 @@ def _thinned(stretch: Stretch) -> Stretch:
         stretch,
         graph=replace(
             graph,
-            grid=(graph.grid[0] // _BLOCK, graph.grid[1] // _BLOCK),
+            grid=(graph.grid[0] // BLOCK, graph.grid[1] // BLOCK),
             xy=np.take_along_axis(graph.xy, best[..., None], axis=1),
             seen=np.take_along_axis(graph.seen, best[None, ..., None], axis=2),
             confidence=np.take_along_axis(graph.confidence, best[None], axis=2),
@@ -302,20 +303,20 @@ def _thinned(stretch: Stretch) -> Stretch:
 
 def _blocks(grid: tuple[int, int]) -> IntArray:
     """(blocks, cells of a block) numbers of cells; what does not fill a block is left out."""
-    rows, columns = grid[0] // _BLOCK, grid[1] // _BLOCK
+    rows, columns = grid[0] // BLOCK, grid[1] // BLOCK
     number = np.arange(grid[0] * grid[1]).reshape(grid)
-    inside = number[: rows * _BLOCK, : columns * _BLOCK]
-    parts = inside.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2)
-    return parts.reshape(-1, _BLOCK * _BLOCK)
+    inside = number[: rows * BLOCK, : columns * BLOCK]
+    parts = inside.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    return parts.reshape(-1, BLOCK * BLOCK)
 
 
 def _spread(path: Solution, graph: FlowGraph) -> Solution:
     """A path found in one cell of each block, with depths for all of them."""
     rows, columns = graph.grid
-    high, wide = rows // _BLOCK, columns // _BLOCK
+    high, wide = rows // BLOCK, columns // BLOCK
     blocks = path.inverse_depth.reshape(len(path.zooms), high, wide)
-    row = np.minimum(np.arange(rows) // _BLOCK, high - 1)
-    column = np.minimum(np.arange(columns) // _BLOCK, wide - 1)
+    row = np.minimum(np.arange(rows) // BLOCK, high - 1)
+    column = np.minimum(np.arange(columns) // BLOCK, wide - 1)
     return replace(path, inverse_depth=blocks[:, row[:, None], column].ravel())
 
 

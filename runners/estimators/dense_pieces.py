@@ -15,8 +15,8 @@ from dollygrip.geometry.ladder import MODELS, MOVING
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
 from dollygrip.geometry.twoview import accumulate
 from dollygrip.runners.estimators.dense_depth import DepthProvider, depths_from, expected_depths
-from dollygrip.runners.estimators.dense_flow import flow_graph, without_overlays
-from dollygrip.runners.estimators.dense_ladder import DenseClimb, Stretch, climb
+from dollygrip.runners.estimators.dense_flow import CELL, flow_graph, without_overlays
+from dollygrip.runners.estimators.dense_ladder import BLOCK, DenseClimb, Stretch, climb
 from dollygrip.runners.estimators.dense_maps import scene_maps
 from dollygrip.runners.estimators.overlays import PixelRange
 from dollygrip.runners.estimators.pieces import Account
@@ -30,8 +30,8 @@ Picture = npt.NDArray[np.uint8]
 
 # Fewer points than these, seen in two neighbouring pictures, say nothing of the way between them.
 _FEWEST_SHARED = 5
-# Pictures with a shorter side are a line: there is no flow in them.
-_NARROWEST = 24
+# Pictures with a shorter side are a line: they have no block of cells.
+_NARROWEST = BLOCK * CELL
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +116,12 @@ def _piece(
     turns, zooms = accumulate(steps[first:last])
     turns, zooms = turns[chosen - first], zooms[chosen - first]
     shown = [pictures[number] for number in chosen]
-    range_ = PixelRange()
+    seen = PixelRange()
     for picture in pictures:
-        range_.add(_grey(picture))
+        seen.add(_grey(picture))
     graph = without_overlays(
         flow_graph([_grey(picture) for picture in shown], turns, np.log(focal) + zooms),
-        range_.unchanging(),
+        seen.unchanging(),
     )
     stretch = Stretch(
         graph=graph,
