@@ -261,7 +261,8 @@ def test_a_conversion_there_and_back_changes_nothing(name, tmp_path):
     target = tmp_path / TARGETS[name]
     done = convert(source, target, to_format=name)
     assert (done.target_format, done.poses) == (name, 3)
-    assert (f"{name} keeps no frame numbers" in done.lost) == (name not in ("droid", "vipe"))
+    told = "no frame numbers" in " ".join(done.lost)
+    assert told == (name not in ("droid", "vipe"))
     _, found, convention = catalog.read_poses(target)
     assert (found.name, convention) == (name, form(name).convention)
     convert(target, tmp_path / "b.chan")
