@@ -405,12 +405,12 @@ def _formats(options: argparse.Namespace) -> int:
             found.name,
             found.title,
             str(found.convention),
-            f"{found.unit}; {', '.join(sorted(found.kept)) or 'poses only'}",
-            "read, write" if found.write else "read",
+            found.unit,
+            ", ".join(sorted(found.kept)),
         )
         for found in formats
     ]
-    _print_table(("format", "what", "convention", "unit; holds", "can be"), rows)
+    _print_table(("format", "what", "convention", "unit", "also holds"), rows)
     return OK
 
 

@@ -111,7 +111,6 @@ def convert(
         cameras = replace(cameras, times=cameras.clock(rate))
     if cameras.size is None:
         cameras = replace(cameras, size=size)
-    assert written.write is not None
     written.write(target, cameras, used)
     return Conversion(
         source,
@@ -125,11 +124,6 @@ def convert(
     )
 
 
-def writers() -> list[str]:
-    """The names of the formats that can be written."""
-    return [name for name in names() if pose_format(name).write is not None]
-
-
 def _target_format(target: Path, name: str | None) -> PoseFormat:
     if name is None:
         small = PurePath(str(target.absolute()).lower())
@@ -138,13 +132,9 @@ def _target_format(target: Path, name: str | None) -> PoseFormat:
             name = _FOLDER
     if name is None:
         raise PoseError(
-            f"{target}: its name does not tell its format; "
-            f"name one with --to: {', '.join(writers())}"
+            f"{target}: its name does not tell its format; name one with --to: {', '.join(names())}"
         )
-    found = pose_format(name)
-    if found.write is None:
-        raise PoseError(f"{name} is only read, not written; there is {', '.join(writers())}")
-    return found
+    return pose_format(name)
 
 
 def _check_target(source: Path, target: Path) -> None:

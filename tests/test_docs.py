@@ -75,16 +75,11 @@ def test_the_record_document_explains_every_reason():
 
 
 def test_the_pose_document_lists_the_formats():
-    header = "format", "convention", "unit", "also holds", "written"
+    header = "format", "convention", "unit", "also holds"
     listed = {row[0].strip("`"): row[1:] for row in table(ROOT / "docs" / "poses.md", *header)}
     formats = {name: pose_format(name) for name in names()}
     assert listed == {
-        name: [
-            str(found.convention),
-            found.unit,
-            ", ".join(sorted(found.kept)),
-            "yes" if found.write else "",
-        ]
+        name: [str(found.convention), found.unit, ", ".join(sorted(found.kept))]
         for name, found in formats.items()
     }
 

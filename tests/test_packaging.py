@@ -15,6 +15,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("geometry", "classifiers", "runners")
+# What needs more than the rest has an extra; the names are those that Python imports.
+EXTRAS = ("dense", "usd", "view")
+OPTIONAL = ("kornia", "pxr", "rerun", "torch", "transformers")
+# What a user plugs in, as a depth network into the dense estimator.
+PLUGGED_IN = {"transformers"}
 
 
 CONFIG = ConfigParser()
@@ -44,7 +49,7 @@ def _modules() -> dict[str, Path]:
 
 def _data() -> set[str]:
     """Files that are no Python, by their path inside a wheel."""
-    folders = ("classifiers/data", "runners/templates")
+    folders = ("classifiers/data", "runners/estimators/descriptions")
     files = {path for folder in folders for path in (ROOT / folder).glob("*") if path.is_file()}
     return {f"dollygrip/{path.relative_to(ROOT).as_posix()}" for path in files} | {
         "dollygrip/py.typed"
@@ -108,9 +113,24 @@ def _name(requirement: str) -> str:
 
 def test_what_is_imported_is_what_is_required() -> None:
     providers = packages_distributions()
-    foreign = _imported() - set(sys.stdlib_module_names) - {"dollygrip"}
+    foreign = _imported() - set(sys.stdlib_module_names) - {"dollygrip"} - PLUGGED_IN
     needed = {providers[name][0].lower() for name in foreign}
-    assert needed == {_name(line) for line in _listed("install_requires")}
+    extras = CONFIG["options.extras_require"]
+    optional = {_name(line) for extra in EXTRAS for line in extras[extra].strip().splitlines()}
+    required = {_name(line) for line in _listed("install_requires")}
+    assert not required & optional
+    assert needed == required | optional
+
+
+@pytest.mark.parametrize("estimator", ["flow", "colmap", "poses", "auto"])
+def test_what_no_extra_is_for_works_without_any_extra(estimator: str) -> None:
+    blocked = sorted(OPTIONAL)
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"
+        "from dollygrip.runners.registry import choose\n"
+        f"choose('estimator', '{estimator}').make()\n"
+    )
+    _run(sys.executable, "-c", code, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ _MODULES = (
     "euroc",
     "monst3r",
     "chan",
+    "matrix_rows",
     "kitti",
     "tum",
     "usd",

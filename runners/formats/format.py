@@ -25,7 +25,7 @@ class PoseFormat:
             Never raises.
         read: Reads a file or folder; the convention is :attr:`convention` unless the user says
             otherwise. Raises PoseError.
-        write: Writes one, atomically; None for formats that are only read. Raises PoseError.
+        write: Writes one, atomically. Raises PoseError.
         cameras: The names of all cameras in a file, for formats that hold several. Raises
             PoseError.
         read_camera: Reads one of these by its name. Raises PoseError.
@@ -38,7 +38,7 @@ class PoseFormat:
     kept: frozenset[Kept]
     matches: Callable[[Path, bytes], bool]
     read: Callable[[Path, Convention], CameraPath]
-    write: Callable[[Path, CameraPath, Convention], None] | None = None
+    write: Callable[[Path, CameraPath, Convention], None]
     cameras: Callable[[Path], list[str]] | None = None
     read_camera: Callable[[Path, Convention, str], CameraPath] | None = None
 
@@ -50,5 +50,4 @@ class PoseFormat:
             "convention": str(self.convention),
             "unit": self.unit,
             "holds": sorted(self.kept),
-            "writes": self.write is not None,
         }

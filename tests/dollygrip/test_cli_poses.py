@@ -22,7 +22,6 @@ TUM = pose_format("tum")
 
 
 def write(path: Path, moved: Trajectory) -> Path:
-    assert TUM.write is not None
     TUM.write(path, CameraPath.of(moved), TUM.convention)
     return path
 

@@ -161,7 +161,6 @@ def test_poses_of_a_few_frames_are_spread_over_the_clip(
     kept = np.linspace(0, len(path) - 1, 7).round().astype(int)
     few = CameraPath(cameras(path).world_from_camera[kept])
     kitti = pose_format("kitti")
-    assert kitti.write is not None
     kitti.write(tmp_path / "pan_left.txt", few, kitti.convention)
     result = labelled(clip, poses=str(tmp_path))
     assert result.record.labels == ("pan_left",)
@@ -229,7 +228,6 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> N
 
 def test_every_camera_of_a_file_is_a_clip(tmp_path: Path) -> None:
     recammaster = pose_format("recammaster")
-    assert recammaster.write is not None
     file = tmp_path / "camera_extrinsics.json"
     merged: dict[str, dict[str, str]] = {}
     for camera, move in (("cam01", "pan_left"), ("cam02", "dolly_in")):
@@ -255,7 +253,6 @@ def test_frames_of_a_timeline_are_counted_from_the_first_pose(
     clip, path = clips["pan_left"]
     poses = cameras(path).world_from_camera
     chan = pose_format("chan")
-    assert chan.write is not None
     chan.write(
         tmp_path / "pan_left.chan",
         CameraPath(poses, frames=1001 + np.arange(len(path))),

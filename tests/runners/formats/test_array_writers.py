@@ -63,7 +63,6 @@ def form(name: str) -> PoseFormat:
 
 def write(name: str, path: Path, cameras: CameraPath, convention: Convention | None = None) -> Path:
     found = form(name)
-    assert found.write is not None
     found.write(path, cameras, convention or found.convention)
     return path
 

@@ -489,7 +489,6 @@ def camera_paths(draw: st.DrawFn) -> CameraPath:
 
 def check_round_trip(name: str, path: Path, cameras: CameraPath, atol: float) -> CameraPath:
     found = form(name)
-    assert found.write is not None
     found.write(path, cameras, found.convention)
     back = found.read(path, found.convention)
     np.testing.assert_allclose(
@@ -529,7 +528,6 @@ def test_what_is_written_to_usd_comes_back(tmp_path_factory, cameras):
 @pytest.mark.parametrize("name", [*WRITE, "usd"])
 def test_a_place_that_cannot_be_written_is_an_error(name, tmp_path):
     found = form(name)
-    assert found.write is not None
     path = tmp_path / "gone" / {**WRITE, "usd": "a.usda"}[name]
     with pytest.raises(PoseError, match=re.escape(str(path))):
         found.write(path, CameraPath(truth()), found.convention)

@@ -21,7 +21,6 @@ def read(path: Path) -> CameraPath:
 
 
 def write(path: Path, cameras: CameraPath) -> None:
-    assert FORMAT.write is not None
     FORMAT.write(path, cameras, FORMAT.convention)
 
 
