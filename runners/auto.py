@@ -11,6 +11,7 @@ to nothing.
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -25,7 +26,7 @@ from dollygrip.runners.estimators.flow import FlowEstimator, FlowSettings
 from dollygrip.runners.estimators.structure import agreement
 from dollygrip.runners.estimators.tracks import Tracks, track_points
 from dollygrip.runners.needs import missing
-from dollygrip.runners.registry import choose
+from dollygrip.runners.registry import Choice, choose
 from dollygrip.runners.video import Frame, FrameRequest
 
 # Another estimator may see more than ``flow`` where it ended for these reasons.
@@ -74,10 +75,18 @@ class AutoEstimator:
         """Find out who can be asked."""
         self.settings = settings
         self._flow = FlowEstimator(settings.flow)
-        self._second, self._missing = _first_ready(settings.ask)
+        self._choice, self._missing = _first_ready(settings.ask)
         # Programs that estimate depth want colour.
-        color = self._second is not None and self._second.frame_request.color
+        color = self._choice is not None
         self.frame_request = FrameRequest(settings.flow.long_side, settings.flow.rate, color=color)
+
+    @cached_property
+    def _second(self) -> Estimator | None:
+        """Made when it is first asked: that may load more than all the rest."""
+        if self._choice is None:
+            return None
+        made: Estimator = self._choice.make()
+        return made
 
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""
@@ -135,15 +144,14 @@ class _Kept:
             yield frame
 
 
-def _first_ready(names: Iterable[str]) -> tuple[Estimator | None, str]:
+def _first_ready(names: Iterable[str]) -> tuple[Choice | None, str]:
     """The first estimator that can run here; or else why none can."""
     lacking = []
     for name in names:
         choice = choose("estimator", name)
         failure = missing(choice.needs(), name)
         if failure is None:
-            made: Estimator = choice.make()
-            return made, ""
+            return choice, ""
         lacking.append(failure.message)
     return None, " ".join(lacking)
 

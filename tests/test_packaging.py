@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("geometry", "classifiers", "runners")
 # What needs more than the rest has an extra; the names are those that Python imports.
 EXTRAS = ("dense", "usd", "view")
-OPTIONAL = ("kornia", "pxr", "rerun", "torch", "transformers")
+OPTIONAL = ("pxr", "rerun", "torch", "transformers")
 # What a user plugs in, as a depth network into the dense estimator.
 PLUGGED_IN = {"transformers"}
 

@@ -46,6 +46,7 @@ class DenseSettings:
             Depth Anything checkpoint; none when not given.
         depth_download: Whether the model may be fetched when it is not on this machine.
         maps: Whether to give depth and movement of every cell of the keyframes.
+        batch: So many clips are estimated together; a GPU has more to do then.
     """
 
     long_side: int = 384
@@ -56,6 +57,7 @@ class DenseSettings:
     depth_model: str | None = None
     depth_download: bool = False
     maps: bool = False
+    batch: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -69,6 +71,8 @@ class DenseSettings:
             raise ValueError("rate and window must be positive")
         if self.keyframes < answer.FEWEST_FRAMES:
             raise ValueError(f"keyframes must be at least {answer.FEWEST_FRAMES}")
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, not {self.batch}")
 
 
 DEFAULTS = DenseSettings()
