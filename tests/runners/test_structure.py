@@ -276,7 +276,7 @@ def test_a_wrong_convention_explains_little(words, name):
 
 
 @pytest.mark.parametrize(
-    ("words", "name"), [(w, n) for w, same in MISREADINGS.items() for n in same]
+    ("words", "name"), [(w, n) for w, same in MISREADINGS.items() for n in sorted(same)]
 )
 def test_what_a_convention_leaves_as_it_is_cannot_tell(words, name):
     path = path_of(name)
