@@ -12,13 +12,15 @@ import importlib
 import json
 import os
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from dollygrip.runners.strict import SettingsError as SettingsError
+from dollygrip.runners.strict import build
 
 if TYPE_CHECKING:
     from dollygrip.runners.needs import Need
@@ -42,10 +44,6 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
 # ``external:vipe`` is the estimator ``external`` with its setting ``system`` at "vipe".
 EXTERNAL, SYSTEM = "external", "system"
 _EXTERNAL_TARGET = "dollygrip.runners.estimators.external:ExternalEstimator"
-
-
-class SettingsError(ValueError):
-    """A name, a key or a value that the user gave is not one there is."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class Choice:
     def _built(self) -> Any:
         """The settings as the type that they are of; None where there are none."""
         kind = _settings_type(_load(self.target))
-        return None if kind is None else _build(kind, self.settings, self.name)
+        return None if kind is None else build(kind, self.settings, self.name)
 
 
 def names(kind: Kind) -> list[str]:
@@ -145,7 +143,7 @@ def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> 
         if given:
             raise SettingsError(f"{kind} {name!r} takes no settings")
         return Choice(kind, name, target)
-    built = _build(settings_type, given, f"{kind}.{name}")
+    built = build(settings_type, given, f"{kind}.{name}")
     filled = json.loads(json.dumps(dataclasses.asdict(built)))
     return Choice(kind, name, target, filled)
 
@@ -214,50 +212,3 @@ def _settings_type(made: Any) -> Any:
     # Only this one: others may name types that are not loaded here.
     hint = getattr(made.__init__, "__annotations__", {}).get("settings")
     return typing.get_type_hints(made.__init__)["settings"] if isinstance(hint, str) else hint
-
-
-def _build(settings_type: Any, given: Mapping[str, Any], where: str) -> Any:
-    """A settings dataclass from plain data; nested dataclasses are nested tables."""
-    hints = typing.get_type_hints(settings_type)
-    allowed = [f.name for f in dataclasses.fields(settings_type) if f.init]
-    for key in given:
-        if key not in allowed:
-            raise SettingsError(f"{where} has no setting {key!r}; allowed: {', '.join(allowed)}")
-    values = {key: _convert(value, hints[key], f"{where}.{key}") for key, value in given.items()}
-    try:
-        return settings_type(**values)
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}") from error
-
-
-def _convert(value: Any, hint: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return _build(hint, value, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
-        if len(kinds) == len(value):
-            pairs = zip(value, kinds, strict=True)
-            return tuple(
-                _convert(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(pairs)
-            )
-    elif origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            try:
-                return _convert(value, option, where)
-            except SettingsError:
-                continue
-    elif origin is Literal:
-        if value in arguments:
-            return value
-    elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    elif hint is int:
-        # True is an int to Python, but hardly to whoever wrote it.
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif isinstance(hint, type) and isinstance(value, hint):
-        return value
-    expected = getattr(hint, "__name__", None) if origin is None else str(hint)
-    raise SettingsError(f"{where} must be {expected}, not {value!r}")

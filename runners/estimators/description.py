@@ -14,13 +14,12 @@ import os
 import re
 import string
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
+from dollygrip.runners.strict import build
 from dollygrip.runners.video import printable
 
 PLACEHOLDERS = {
@@ -268,7 +267,7 @@ def find_description(name: str) -> Description:
     text = _read(path, shown)
     try:
         data = tomllib.loads(text)
-        description = _table(Description, data, "")
+        description = build(Description, data)
     except RecursionError as error:
         raise DescriptionError(f"{shown}: nested too deeply") from error
     except (ValueError, OverflowError) as error:
@@ -330,57 +329,3 @@ def _check_below(what: str, path: str) -> None:
     strange = path.startswith(("/", "~")) or "\\" in path or "**" in path or ".." in parts
     if not parts or strange:
         raise ValueError(f"{what}: {path!r} is no path below a folder")
-
-
-def _table(kind: Any, data: Mapping[str, Any], where: str) -> Any:
-    """A frozen dataclass from a table of TOML, strictly."""
-    hints = typing.get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
-    inside = f"[{where}]: " if where else ""
-    for key in data:
-        if key not in known:
-            raise ValueError(f"{inside}unknown key {key!r}; allowed: {', '.join(known)}")
-    for key, about in known.items():
-        needed = about.default is MISSING and about.default_factory is MISSING
-        if needed and key not in data:
-            raise ValueError(f"{inside}lacks {key!r}")
-    values = {key: _value(hints[key], value, key) for key, value in data.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{inside}{error}") from error
-
-
-def _value(hint: Any, value: Any, key: str) -> Any:
-    """A value of the type that a field wants."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return _value(arguments[0], value, key)
-    if origin is Literal:
-        if value in arguments:
-            return value
-        raise ValueError(f"{key} must be {' or '.join(map(repr, arguments))}, not {value!r}")
-    if origin is tuple:
-        if isinstance(value, list) and all(_is_text(item) for item in value):
-            return tuple(value)
-        raise ValueError(f"{key} must be a list of texts")
-    if origin is dict:
-        if isinstance(value, dict) and all(_is_text(item) for item in value.values()):
-            return value
-        raise ValueError(f"{key} must be a table of texts")
-    if hint in (str, bool, int, float):
-        # True is an int to Python, but hardly to whoever wrote it.
-        if hint is float and type(value) is int:
-            return float(value)
-        if type(value) is hint and (hint is not str or _is_text(value)):
-            return value
-        said = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-        raise ValueError(f"{key} must be {said[hint]}, not {value!r}")
-    if isinstance(value, dict):
-        return _table(hint, value, key)
-    raise ValueError(f"{key} must be a table")
-
-
-def _is_text(value: Any) -> bool:
-    """Whether a value is a text that can be part of a command."""
-    return isinstance(value, str) and "\0" not in value
