@@ -9,7 +9,7 @@ to nothing.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -40,14 +40,14 @@ class AutoSettings:
     Attributes:
         ask: Estimators in the order in which they are asked; the first that can run is.
         sure: From this probability of its likeliest reading on, ``flow`` is sure.
-        better: Share of what is seen that the other one must explain beyond ``flow``.
+        least: Share of what is seen that the other one must explain.
         most: Pictures of a shot that are kept for the other one; longer shots are thinned.
         flow: Settings of ``flow``.
     """
 
     ask: tuple[str, ...] = ("megasam", "dense", "colmap")
     sure: float = 0.7
-    better: float = 0.1
+    least: float = 0.3
     most: int = 120
     flow: FlowSettings = field(default_factory=FlowSettings)
 
@@ -59,6 +59,8 @@ class AutoSettings:
         """
         if not self.ask or "auto" in self.ask:
             raise ValueError("ask must name at least one estimator, and not auto itself")
+        if not 0.0 < self.least <= 1.0:
+            raise ValueError(f"least must be a share above 0, not {self.least}")
         if self.most < 8:
             raise ValueError(f"most must be at least 8, not {self.most}")
 
@@ -120,10 +122,13 @@ class AutoEstimator:
             because = f"{names[1]} has no answer: {second.failure.message}"
             return first, {"by": names[0], "because": because}
         explained = [_explained(estimate.trajectory, tracks) for estimate in (first, second)]
-        other = explained[1] > explained[0] + self.settings.better
         shares = " and ".join(f"{n} {e:.0%}" for n, e in zip(names, explained, strict=True))
-        because = f"of what is seen, {shares} is explained"
-        return (first, second)[other], {"by": names[other], "because": because}
+        about = {"because": f"of what is seen, {shares} is explained"}
+        if explained[1] < max(self.settings.least, 0.5 * explained[0]):
+            return first, {"by": names[0], **about}
+        if first.failure is not None:
+            return second, {"by": names[1], **about}
+        return _joined((first, second), explained), {"by": f"{names[0]} and {names[1]}", **about}
 
 
 class _Kept:
@@ -154,6 +159,19 @@ def _first_ready(names: Iterable[str]) -> tuple[Choice | None, str]:
             return choice, ""
         lacking.append(failure.message)
     return None, " ".join(lacking)
+
+
+def _joined(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
+    """One estimate with the readings of several, weighed."""
+    total = sum(weights)
+    readings = [
+        replace(hypothesis, probability=weight / total * hypothesis.probability)
+        for estimate, weight in zip(estimates, weights, strict=True)
+        for hypothesis in estimate.hypotheses
+    ]
+    readings.sort(key=lambda hypothesis: -hypothesis.probability)
+    doubts = {doubt.reason: doubt for estimate in estimates for doubt in estimate.doubts}
+    return replace(estimates[0], hypotheses=tuple(readings), doubts=tuple(doubts.values()))
 
 
 def _unsure(estimate: Estimate, sure: float) -> str | None:
