@@ -86,11 +86,11 @@ def test_blank_pictures_stay_a_failure_whoever_is_asked(moody: str) -> None:
 
 
 def test_only_so_many_pictures_of_a_long_shot_are_kept_and_evenly(moody: str) -> None:
-    auto = AutoEstimator(AutoSettings(ask=(moody,), sure=1.0, most=10))
+    auto = AutoEstimator(AutoSettings(ask=(moody,), sure=1.0, most=20))
     estimate = auto.estimate(panned(8.0, 8.0))
     paths = [h.trajectory for h in estimate.hypotheses if h.trajectory.size == (64, 48)]
     assert len(paths) == 1
-    assert 5 <= len(paths[0]) <= 10
+    assert 10 <= len(paths[0]) <= 20
     np.testing.assert_allclose(np.diff(paths[0].times, n=2), 0.0, atol=1e-9)
     assert paths[0].times[-1] > 6.5
 
