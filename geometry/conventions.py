@@ -6,7 +6,7 @@ silence, so every file format declares its :class:`Convention`.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class Convention:
             ValueError: A word is none of any field.
         """
         base = default or cls()
-        fields: dict[str, str | bool | None] = {
+        fields: dict[str, Any] = {
             "direction": base.direction,
             "axes": base.axes,
             "quaternion": base.quaternion,
@@ -99,7 +99,7 @@ class Convention:
             else:
                 known = ", ".join((*words, *_FLAGS))
                 raise ValueError(f"{word!r} is no word of a pose convention; there is {known}")
-        return cls(**fields)  # type: ignore[arg-type]
+        return cls(**fields)
 
     def __str__(self) -> str:
         """In the words that :meth:`parse` reads."""

@@ -86,8 +86,10 @@ def _read(path: Path, convention: Convention) -> CameraPath:
 
 def _order(header: str, rows: list[tuple[int, list[float]]]) -> Quaternion:
     named = "".join(_ORDER.findall(header))
-    if named in ("wxyz", "xyzw"):
-        return named  # type: ignore[return-value]
+    if named == "xyzw":
+        return "xyzw"
+    if named == "wxyz":
+        return "wxyz"
     if rows and len(rows[0][1]) == 17:
         return "wxyz"
     raise ValueError(
