@@ -259,7 +259,7 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
     from dollygrip.runners.video import VideoError
-    from dollygrip.runners.viewer import ViewError
+    from dollygrip.runners.views import ViewError
 
     return EngineError, PoseError, SettingsError, StoreError, VideoError, ViewError, OSError
 

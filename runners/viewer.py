@@ -46,8 +46,6 @@ from dollygrip.runners.views import (
     tracked,
 )
 
-__all__ = ["ViewError", "view_clip_file"]
-
 LONG_SIDE = 960
 # Text is not readable on less; smaller pictures are enlarged.
 SHORTEST_LONG_SIDE = 640

@@ -43,7 +43,8 @@ from dollygrip.runners.rendering import Look, render, write_video
 from dollygrip.runners.scenery import person, scene
 from dollygrip.runners.strip import GUTTER, ROW, Strip, spoken
 from dollygrip.runners.video import Frame, FrameRequest, VideoError, read_frames
-from dollygrip.runners.viewer import ViewError, view_clip_file
+from dollygrip.runners.viewer import view_clip_file
+from dollygrip.runners.views import ViewError
 
 SIZE = (480, 270)
 MIDDLE = (np.array(SIZE) - 1) / 2
