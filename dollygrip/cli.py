@@ -358,7 +358,8 @@ def _view(options: argparse.Namespace) -> int:
         from dollygrip.runners.spatial import write_scene
 
         labels = write_scene(options.clip, out, estimator, classifier)
-        _say(f"look at it with: rerun {_argument(out)}")
+        if out.endswith(".rrd"):
+            _say(f"look at it with: rerun {_argument(out)}")
     else:
         from dollygrip.runners.viewer import view_clip_file
 

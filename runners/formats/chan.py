@@ -1,9 +1,10 @@
 """Camera animation of Nuke, Natron, 3DEqualizer and Blender: ``frame tx ty tz rx ry rz [vfov]``.
 
-Angles in degrees; axes as in OpenGL, y up in the world. The file does not tell the order of the
-turns: it is taken to be Nuke's own, ZXY, where the camera turns about z first, then x, then y
-(matrix Ry Rx Rz). The eighth column is the vertical field of view. The shape of the picture is not
-told either, so the horizontal one is that of a 16:9 picture.
+Angles in degrees; axes as in OpenGL. Up is +y in its world, which is turned so that up is -y, as this
+project's cameras see it. The file does not tell the order of the turns: it is taken to be Nuke's own,
+ZXY, where the camera turns about z first, then x, then y (matrix Ry Rx Rz). The eighth column is the
+vertical field of view. The shape of the picture is not told either, so the horizontal one is that of
+a 16:9 picture.
 https://learn.foundry.com/nuke (Import chan file); Blender's io_anim_nuke_chan
 """
 
@@ -19,6 +20,8 @@ from dollygrip.runners.formats.text import looks_like_table, read_rows, write_te
 
 _ASPECT = 16 / 9
 _MOST_FRAMES = 2**31
+# Its own inverse.
+_FROM_Y_UP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def _matches(path: Path, head: bytes) -> bool:
@@ -40,7 +43,7 @@ def _read(path: Path, convention: Convention) -> CameraPath:
         with np.errstate(over="ignore", invalid="ignore"):
             poses[:, :3, :3] = _from_angles(table[:, 4:7])
             poses[:, :3, 3] = table[:, 1:4]
-            poses = to_opencv(poses, convention)
+            poses = _FROM_Y_UP @ to_opencv(poses, convention)
         shares = _from_view(table[:, 7]) if columns == 8 else None
         return CameraPath(poses, frames=_frames(table[:, 0]), intrinsics=shares)
 
@@ -102,7 +105,7 @@ def _write(path: Path, cameras: CameraPath, convention: Convention) -> None:
     with naming(path):
         _check(convention)
         there = cameras.there
-        poses = from_opencv(cameras.world_from_camera[there], convention)
+        poses = from_opencv(_FROM_Y_UP @ cameras.world_from_camera[there], convention)
         columns = [poses[:, :3, 3], _to_angles(poses[:, :3, :3])]
         if cameras.intrinsics is not None:
             columns.append(np.degrees(2.0 * np.arctan2(0.5, cameras.intrinsics[there, 1:2])))

@@ -603,12 +603,19 @@ def test_the_order_of_turns_is_nukes(tilt, heading, roll, tmp_path_factory):
     """Roll first, then tilt, then heading: tilt alone says how high the camera looks."""
     path = tmp_path_factory.getbasetemp() / "order.chan"
     path.write_text(f"1 0 0 0 {tilt!r} {heading!r} {roll!r}\n")
-    ahead = read(path, "chan").world_from_camera[0, :3, 2]
+    # In the world of the file, where up is +y.
+    ahead = np.diag([1.0, -1.0, -1.0]) @ read(path, "chan").world_from_camera[0, :3, 2]
     assert np.degrees(np.arcsin(ahead[1])) == pytest.approx(tilt, abs=1e-6)
     level = np.cos(np.radians(tilt)) * np.array(
         [np.sin(np.radians(heading)), np.cos(np.radians(heading))]
     )
     np.testing.assert_allclose(ahead[[0, 2]], -level, atol=1e-9)
+
+
+def test_a_level_camera_stands_upright_in_nuke(place):
+    path = place("chan", "1 0 0 0 0 0 0\n")
+    chan.FORMAT.write(path, CameraPath(np.eye(4)[None]), chan.FORMAT.convention)
+    np.testing.assert_array_equal(np.array(path.read_text().split(), float), 0.0)
 
 
 def test_chan_angles_tilt_up_and_roll_counter_clockwise(place):
