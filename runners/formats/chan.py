@@ -1,10 +1,10 @@
 """Camera animation of Nuke, Natron, 3DEqualizer and Blender: ``frame tx ty tz rx ry rz [vfov]``.
 
-Angles in degrees; axes as in OpenGL. Up is +y in its world, which is turned so that up is -y, as this
-project's cameras see it. The file does not tell the order of the turns: it is taken to be Nuke's own,
-ZXY, where the camera turns about z first, then x, then y (matrix Ry Rx Rz). The eighth column is the
-vertical field of view. The shape of the picture is not told either, so the horizontal one is that of
-a 16:9 picture.
+Angles in degrees; axes as in OpenGL. Up is +y in its world, which is turned so that up is -y, as
+this project's cameras see it. The file does not tell the order of the turns: it is taken to be
+Nuke's own, ZXY, where the camera turns about z first, then x, then y (matrix Ry Rx Rz). The
+eighth column is the vertical field of view. The shape of the picture is not told either, so the
+horizontal one is that of a 16:9 picture.
 https://learn.foundry.com/nuke (Import chan file); Blender's io_anim_nuke_chan
 """
 
