@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,9 +222,9 @@ def test_folders_are_searched_for_what_looks_like_poses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"rate": 0.0}, {"convention": "sideways"}])
-def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> None:
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"rate|sideways"):
-        PosesSettings(**settings)  # type: ignore[arg-type]
+        PosesSettings(**settings)
 
 
 def test_every_camera_of_a_file_is_a_clip(tmp_path: Path) -> None:
