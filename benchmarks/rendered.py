@@ -8,6 +8,7 @@ first pair is what is usually filmed, the second what is hard to tell.
 import argparse
 import csv
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -63,12 +64,26 @@ def rendered_clips(folder: Path, split: str) -> Path:
     Returns:
         The file with the labels, ``labels.csv`` in the folder.
     """
+    return render_plans(folder, plans(split), seed_of(split))
+
+
+def render_plans(folder: Path, clips: Iterable[ClipPlan], seed: int) -> Path:
+    """Render clips as :func:`rendered_clips` does.
+
+    Args:
+        folder: Where to put the clips; made if missing.
+        clips: What to render.
+        seed: Of the first layout of the worlds; the next layout has the next.
+
+    Returns:
+        The file with the labels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     # Worlds are dear to make: those of one place come one after the other.
-    todo = sorted(plans(split), key=lambda plan: (plan.world, plan.layout, plan.name))
+    todo = sorted(clips, key=lambda plan: (plan.world, plan.layout, plan.name))
     rows = []
     for plan in todo:
-        _render(folder, plan, _place(plan.world, seed_of(split) + plan.layout))
+        _render(folder, plan, _place(plan.world, seed + plan.layout))
         rows.append(_row(plan))
     labels = folder / "labels.csv"
     with labels.open("w", newline="", encoding="utf-8") as file:
