@@ -81,6 +81,18 @@ def ambiguous_pairs(weighed: Weighed, comparable: float) -> tuple[tuple[str, str
     return tuple(found)
 
 
+def likelier_named(
+    scores: Mapping[str, float], ambiguous: Sequence[tuple[str, str]]
+) -> dict[str, float]:
+    """Scores in which, of two moves of which one is there, the likelier one is named."""
+    named = dict(scores)
+    for pair in ambiguous:
+        if scores[pair[0]] + scores[pair[1]] >= PRESENT:
+            likelier = max(pair, key=lambda name: scores[name])
+            named[likelier] = max(named[likelier], PRESENT)
+    return {name: min(max(score, 0.0), 1.0) for name, score in named.items()}
+
+
 def unclear_doubt(scores: Mapping[str, float], moves: Sequence[str]) -> Failure:
     """What to say when neither a move nor standing still can be named.
 

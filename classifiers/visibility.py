@@ -49,6 +49,16 @@ class VisibleMotion:
         """(7,) first to last pose."""
         return np.asarray(self.position[-1])
 
+    @property
+    def path(self) -> FloatArray:
+        """(7,) all that each axis moves, to and fro."""
+        return np.asarray(np.abs(np.diff(self.position, axis=0)).sum(axis=0))
+
+    @property
+    def extent(self) -> FloatArray:
+        """(7, 2) the most that each axis gains, and loses, between two moments."""
+        return np.stack([_largest_rise(self.position), _largest_rise(-self.position)], axis=1)
+
     def is_finite(self) -> bool:
         """Whether every number is one."""
         parts = (self.rates, self.position, self.sigmas, self.units, np.array(self.shake))
@@ -102,3 +112,8 @@ def visible_motion(trajectory: Trajectory) -> VisibleMotion:
 def _integral(profile: MotionProfile, rates: FloatArray) -> FloatArray:
     steps = 0.5 * (rates[1:] + rates[:-1]) * np.diff(profile.times)[:, None]
     return np.concatenate([np.zeros((1, len(AXES))), np.cumsum(steps, axis=0)])
+
+
+def _largest_rise(position: FloatArray) -> FloatArray:
+    """(7,) the most that each axis gains between two moments."""
+    return np.asarray((position - np.minimum.accumulate(position, axis=0)).max(axis=0))
