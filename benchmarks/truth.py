@@ -5,14 +5,14 @@ The table has a column ``clip``, one column a primitive with yes, no or unsure, 
 """
 
 import argparse
-import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.runners.formats.truth import LabelledClip, read_labels
 
 # Tags of the shared clips are run together ("fastlowlighthandheld"), so known words are cut out.
 TAG = re.compile(
@@ -61,19 +61,18 @@ def read_truth(folder: Path, only: str = "*", limit: int | None = None) -> list[
         One entry a clip, in the order of the file.
 
     Raises:
-        ValueError: A column or value is not as expected, or no clip matches.
-        OSError: The file cannot be read.
+        ValueError: A column or value is not as expected, the file cannot be read, or no clip
+            matches.
     """
     table = folder / "labels.csv"
-    with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = {"clip", *PRIMITIVES} - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{table} lacks the columns {', '.join(sorted(missing))}")
-        rows = [row for row in reader if fnmatch(row["clip"], only)]
-    if not rows:
+    labelled = read_labels(table)
+    missing = set(PRIMITIVES) - labelled[0].answers.keys()
+    if missing:
+        raise ValueError(f"{table} lacks the columns {', '.join(sorted(missing))}")
+    chosen = [clip for clip in labelled if fnmatch(clip.clip, only)]
+    if not chosen:
         raise ValueError(f"{table} has no clip that matches {only!r}")
-    return [_truth(folder, row) for row in rows[:limit]]
+    return [_truth(folder, clip) for clip in chosen[:limit]]
 
 
 def add_choice_of_clips(parser: argparse.ArgumentParser) -> None:
@@ -83,17 +82,13 @@ def add_choice_of_clips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="take the first so many clips")
 
 
-def _truth(folder: Path, row: dict[str, str]) -> Truth:
-    meaning = {"yes": True, "no": False, "unsure": None}
-    answers: dict[str, bool | None] = {}
-    for name in PRIMITIVES:
-        if row[name] not in meaning:
-            raise ValueError(f"{row['clip']}: {name} is {row[name]!r}, not yes, no or unsure")
-        answers[name] = meaning[row[name]]
-    return Truth(row["clip"], folder / row["clip"], answers, tuple(dict.fromkeys(_groups(row))))
+def _truth(folder: Path, labelled: LabelledClip) -> Truth:
+    answers = {name: labelled.answers[name] for name in PRIMITIVES}
+    groups = tuple(dict.fromkeys(_groups(labelled.extra)))
+    return Truth(labelled.clip, folder / labelled.clip, answers, groups)
 
 
-def _groups(row: dict[str, str]) -> Iterable[str]:
+def _groups(row: Mapping[str, str]) -> Iterable[str]:
     # Derived copies repeat their base clip, so they do not count with their kind.
     if row.get("derived"):
         yield "derived copies"

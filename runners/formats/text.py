@@ -166,7 +166,7 @@ def read_json(path: Path) -> Any:
     if sum(map(text.count, "[{,")) > _MOST_PIECES:
         raise PoseError(f"{path}: more lists and numbers than {MOST_POSES} poses can have")
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=unrepeated)
     except json.JSONDecodeError as error:
         raise PoseError(f"{path}:{error.lineno}: no JSON: {error.msg}") from error
     except RecursionError as error:
@@ -175,7 +175,12 @@ def read_json(path: Path) -> Any:
         raise PoseError(f"{path}: {error}") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for ``object_pairs_hook``.
+
+    Raises:
+        ValueError: It says a thing twice.
+    """
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:

@@ -45,7 +45,7 @@ def test_clips_can_be_chosen(labels_csv) -> None:
 @pytest.mark.parametrize(
     ("row", "only", "message"),
     [
-        ({"clip": "a", "static": "maybe"}, "*", "a: static is 'maybe'"),
+        ({"clip": "a", "static": "maybe"}, "*", "labels.csv:2: static is 'maybe'"),
         ({"clip": "a"}, "z*", "no clip"),
     ],
 )
