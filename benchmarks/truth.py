@@ -75,9 +75,10 @@ def read_truth(folder: Path, only: str = "*", limit: int | None = None) -> list[
     return [_truth(folder, clip) for clip in chosen[:limit]]
 
 
-def add_choice_of_clips(parser: argparse.ArgumentParser) -> None:
-    """Add the folder and the options that choose clips of it."""
-    parser.add_argument("folder", type=Path, help="holds labels.csv and the clips it names")
+def add_choice_of_clips(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the folder, or several, and the options that choose clips of it."""
+    told = "holds labels.csv and the clips it names"
+    parser.add_argument("folder", type=Path, nargs="+" if several else None, help=told)
     parser.add_argument("--only", default="*", metavar="PATTERN", help="clips to take: 'oh_*'")
     parser.add_argument("--limit", type=int, help="take the first so many clips")
 
