@@ -4,7 +4,7 @@ Every question is a row of features with a yes or a no. Rows come in groups (sho
 of one group are alike, so scores and calibration are made across groups, never within.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -353,24 +353,25 @@ class TrainingTable:
 
 def fit_all(
     table: TrainingTable,
-    trust: Callable[[FloatArray], Examples],
+    judged: Mapping[str, Callable[[FloatArray], Examples]],
     seed: int,
     *,
     folds: int = 4,
     model: NetworkClassifier | None = None,
 ) -> tuple[dict[str, Network], dict[str, Any]]:
-    """Fit, calibrate and score the three networks of a weights file.
+    """Fit, calibrate and score all networks of a weights file.
 
     Args:
         table: What to learn from.
-        trust: From (n,) chances of the rows of ``table.labels``, made by networks that had not
-            seen their group, to one row a shot: is the answer right?
+        judged: Further networks by name, whose question rests on answers to the first: from (n,)
+            chances of the rows of ``table.labels``, made by networks that had not seen their
+            group, to examples such as one row a shot, "is its answer right?".
         seed: Of all that is random.
         folds: Parts of the cross-validation that scores, calibration and trust rest on.
-        model: Untrained; its settings are those of all three networks.
+        model: Untrained; its settings are those of all networks.
 
     Returns:
-        The networks "labels", "moments" and "trust"; and the recipe, JSON-ready.
+        The networks "labels", "moments" and those of ``judged``; and the recipe, JSON-ready.
 
     Raises:
         ValueError: A question has rows of fewer groups than ``folds``, or only one answer.
@@ -380,7 +381,7 @@ def fit_all(
     made = {
         "labels": labels,
         "moments": fit_one(table.moments, model, folds),
-        "trust": fit_one(trust(labels.chances), model, folds),
+        **{name: fit_one(ask(labels.chances), model, folds) for name, ask in judged.items()},
     }
     recipe = {
         "data": table.recipe,

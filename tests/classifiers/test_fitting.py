@@ -234,7 +234,7 @@ def test_chances_are_made_by_networks_that_have_not_seen_the_group() -> None:
     assert roc_auc_score(targets, fitted.chances) < 0.65
 
 
-def test_fit_all_makes_three_networks_and_says_how() -> None:
+def test_fit_all_makes_all_networks_and_says_how() -> None:
     table = TrainingTable(_examples(), _examples(seed=1), recipe={"clips": 60})
     asked: list[Any] = []
 
@@ -245,8 +245,8 @@ def test_fit_all_makes_three_networks_and_says_how() -> None:
         return Examples(("chance",), chances[:, None], right, size, table.labels.groups)
 
     model = _small(steps=60)
-    networks, recipe = fit_all(table, trust, seed=3, folds=3, model=model)
-    again, _ = fit_all(table, trust, seed=3, folds=3, model=model)
+    networks, recipe = fit_all(table, {"trust": trust}, seed=3, folds=3, model=model)
+    again, _ = fit_all(table, {"trust": trust}, seed=3, folds=3, model=model)
     data = to_bytes(networks, recipe)
     assert data == to_bytes(again, recipe)
     found, read = from_bytes(data, "w")
