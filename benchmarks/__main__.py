@@ -1,16 +1,31 @@
-"""``python -m benchmarks accuracy|ablations|confusions|conventions|paths|poses|speed ...``."""
+"""``python -m benchmarks accuracy|timeline|calibration|... FOLDER``: see ``--help``."""
 
 import argparse
 import sys
 
-from benchmarks import ablations, accuracy, confusions, conventions, paths, poses, speed
+from benchmarks import (
+    ablations,
+    accuracy,
+    calibration,
+    confusions,
+    conventions,
+    paths,
+    poses,
+    speed,
+    timeline,
+)
+
+BENCHMARKS = (
+    *(accuracy, timeline, calibration, ablations, confusions),
+    *(conventions, paths, poses, speed),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for benchmark in (accuracy, ablations, confusions, conventions, paths, poses, speed):
+    for benchmark in BENCHMARKS:
         benchmark.add_command(commands)
     options = parser.parse_args(arguments)
     try:

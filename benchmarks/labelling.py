@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pebble import ProcessPool
 
 import dollygrip
-from dollygrip.classifiers.records import ShotLabels
+from dollygrip.classifiers.records import Segment, ShotLabels
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
@@ -34,6 +34,7 @@ class Verdict:
     Attributes:
         labels: What is present.
         scores: 0 to 1 for every label; empty on failure.
+        segments: The timeline, by start.
         ambiguous: Pairs that cannot be told apart.
         trust: 0 to 1.
         amounts: Plain numbers behind the scores.
@@ -43,6 +44,7 @@ class Verdict:
 
     labels: tuple[str, ...] = ()
     scores: dict[str, float] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
     ambiguous: tuple[tuple[str, str], ...] = ()
     trust: float = 0.0
     amounts: dict[str, float] = field(default_factory=dict)
@@ -140,6 +142,7 @@ def verdict_of(whole: ShotLabels, seconds: float) -> Verdict:
     return Verdict(
         labels=whole.labels,
         scores=whole.scores,
+        segments=whole.segments,
         ambiguous=whole.ambiguous,
         trust=whole.trust,
         amounts=_numbers({**whole.attributes, **whole.diagnostics}),

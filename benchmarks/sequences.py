@@ -7,24 +7,21 @@ in worlds of other layout and texture, at other speeds.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.casts import nobody, walkers
 from benchmarks.plan import ClipPlan, truth
 from benchmarks.rendered import render_plans
+from benchmarks.stories import Story, Stretch, write_stories
 from dollygrip.classifiers.labels import COMBINED
 from dollygrip.geometry.synthetic import SIGNED_AXES, Motion, Move, Shake
 from dollygrip.runners.rendering import Look
 
 SPLITS = ("sequences-tune", "sequences")
-SEGMENTS = "segments.jsonl"
 
 # Seeds of the worlds, away from those of other splits.
 _FIRST_SEED = 50_000
@@ -118,23 +115,6 @@ _STORIES: tuple[tuple[str, tuple[Part, ...]], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """What truly happens for a while.
-
-    Attributes:
-        motion: A label.
-        start: Seconds from the first frame.
-        end: Seconds from the first frame.
-        sure: Whether a viewer must name it; where not, naming it is not wrong.
-    """
-
-    motion: str
-    start: float
-    end: float
-    sure: bool = True
-
-
 def plans(split: str) -> tuple[ClipPlan, ...]:
     """All clips of a split.
 
@@ -147,8 +127,8 @@ def plans(split: str) -> tuple[ClipPlan, ...]:
     return tuple(_plan(index, kind, parts, shift) for index, (kind, parts) in enumerate(_STORIES))
 
 
-def stretches(plan: ClipPlan) -> tuple[Stretch, ...]:
-    """What happens when in a clip, by start; combined moves stand beside their parts."""
+def story(plan: ClipPlan) -> Story:
+    """What happens when in a clip."""
     marks = truth(plan)
     shaken = any(isinstance(move, Shake) for move in plan.moves)
     found = []
@@ -164,7 +144,8 @@ def stretches(plan: ClipPlan) -> tuple[Stretch, ...]:
         for start, end in _between(moving, plan.duration)
         if end - start >= _LEAST_HOLD
     ]
-    return tuple(sorted(found, key=lambda stretch: (stretch.start, stretch.end)))
+    found.sort(key=lambda stretch: (stretch.start, stretch.end))
+    return Story(f"{plan.name}.mp4", plan.duration, tuple(found))
 
 
 def rendered_sequences(folder: Path, split: str) -> Path:
@@ -175,28 +156,11 @@ def rendered_sequences(folder: Path, split: str) -> Path:
         split: One of :data:`SPLITS`.
 
     Returns:
-        The file with the segments: a line a clip, its ``clip`` and its ``segments`` with motion,
-        start, end and sure.
+        The file with the segments.
     """
     clips = plans(split)
     render_plans(folder, clips, _FIRST_SEED + 1000 * SPLITS.index(split))
-    lines = [json.dumps(_line(plan)) + "\n" for plan in sorted(clips, key=lambda plan: plan.name)]
-    segments = folder / SEGMENTS
-    segments.write_text("".join(lines), encoding="utf-8")
-    return segments
-
-
-def _line(plan: ClipPlan) -> dict[str, Any]:
-    told = [
-        {
-            "motion": stretch.motion,
-            "start": round(stretch.start, 4),
-            "end": round(stretch.end, 4),
-            "sure": stretch.sure,
-        }
-        for stretch in stretches(plan)
-    ]
-    return {"clip": f"{plan.name}.mp4", "segments": told}
+    return write_stories(folder, map(story, clips))
 
 
 def _plan(index: int, kind: str, parts: Sequence[Part], shift: int) -> ClipPlan:

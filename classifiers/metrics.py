@@ -239,14 +239,6 @@ def matched_segments(
     return tuple(pairs)
 
 
-def boundary_errors(
-    truth: Sequence[Timed], told: Sequence[Timed], pairs: Sequence[tuple[int, int]]
-) -> FloatArray:
-    """(2 M,) how many seconds the start and the end of each matched segment are off."""
-    off = [(abs(truth[i].start - told[j].start), abs(truth[i].end - told[j].end)) for i, j in pairs]
-    return np.array(off, np.float64).reshape(-1)
-
-
 def _probabilities(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[BoolArray, FloatArray]:
     real: BoolArray = np.asarray(truth, np.bool_)
     said = np.asarray(scores, np.float64)
