@@ -121,6 +121,7 @@ def trust_row(
     scores: Mapping[str, float],
     *,
     duration: float,
+    ambiguous: Sequence[tuple[str, str]] = (),
     doubts: Sequence[Failure] = (),
     diagnostics: Mapping[str, Any] | None = None,
 ) -> FloatArray:
@@ -130,6 +131,7 @@ def trust_row(
         readings: The explanations of a shot, likeliest first.
         scores: The final scores.
         duration: Of the shot, in seconds.
+        ambiguous: Pairs that cannot be told apart.
         doubts: What the estimator doubts.
         diagnostics: Numbers from the estimator; what is missing counts as unknown.
 
@@ -138,6 +140,7 @@ def trust_row(
     """
     about = _about_shot(readings, duration, doubts, diagnostics or {})
     row = _about_answer(readings, scores) | about
+    row |= {"ambiguous": float(bool(ambiguous)), "doubts": float(min(len(doubts), 3))}
     return np.array([row[name] for name in TRUST_FEATURES])
 
 
@@ -304,6 +307,6 @@ MOMENT_FEATURES = (
 """Columns of :func:`moment_rows`."""
 TRUST_FEATURES = (
     *("certain of all", "least margin", "second margin", "third margin", "moves", "static"),
-    *("nothing", "shaky", "support", "cancelling", *_SHOT),
+    *("nothing", "shaky", "support", "cancelling", "ambiguous", "doubts", *_SHOT),
 )
 """Columns of :func:`trust_row`."""
