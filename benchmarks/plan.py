@@ -1,7 +1,9 @@
 """What a rendered clip shows, and what is true of it: decided before a picture is drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from dollygrip.classifiers.labels import PRIMITIVES
 from dollygrip.geometry.synthetic import SIGNED_AXES, Motion, Move, Shake, camera_path
@@ -56,6 +58,8 @@ class ClipPlan:
         arrives: The path ends at the world's origin instead of starting there: down to eye level,
             not into the ground; forward to where the view is free.
         layout: Which of the split's layouts of the world.
+        begins: Where in the world the camera starts, x right, y down, z ahead, in scene depths.
+        told: Truth of each label where it is known better than from the names of the moves.
     """
 
     name: str
@@ -73,10 +77,15 @@ class ClipPlan:
     tags: tuple[str, ...] = ()
     arrives: bool = False
     layout: int = 0
+    begins: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    told: Mapping[str, bool | None] | None = None
 
 
 def truth(plan: ClipPlan) -> dict[str, str]:
-    """``yes``, ``no`` or ``unsure`` for each of :data:`MARKED`."""
+    """``yes``, ``no`` or ``unsure`` for each of :data:`MARKED`, or of the labels that are told."""
+    if plan.told is not None:
+        words = {True: "yes", False: "no", None: "unsure"}
+        return {name: words[mark] for name, mark in plan.told.items()}
     names = [move.name for move in plan.moves if isinstance(move, Move)]
     shaken = any(isinstance(move, Shake) for move in plan.moves)
     marks = dict.fromkeys(MARKED, "no")
@@ -108,4 +117,6 @@ def trajectory_of(plan: ClipPlan) -> Trajectory:
         )
     focal = None if plan.focal is None else plan.focal * max(plan.size)
     path = camera_path(moves, duration=plan.duration, rate=plan.rate, size=plan.size, focal=focal)
-    return path.reversed() if plan.arrives else path
+    if plan.arrives:
+        return path.reversed()
+    return replace(path, centers=path.centers + np.asarray(plan.begins))

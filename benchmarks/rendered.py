@@ -2,7 +2,8 @@
 
 ``tune`` and ``stress-tune`` may be looked at while building; ``held-out`` and ``stress`` only say
 how it went: the same kinds of motion in worlds of other layout and texture, at other speeds. The
-first pair is what is usually filmed, the second what is hard to tell.
+first pair is what is usually filmed, the second what is hard to tell. ``filmed-train`` is for
+fitting, ``filmed`` for scoring: random shots, of which ``segments.jsonl`` says what happens when.
 """
 
 import argparse
@@ -16,14 +17,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks import stress, usual
+from benchmarks import filmed, stress, usual
 from benchmarks.plan import ClipPlan, trajectory_of, truth
-from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.classifiers.labels import DERIVED, PRIMITIVES
 from dollygrip.geometry.synthetic import Move, Shake
 from dollygrip.runners.rendering import render, write_video
 from dollygrip.runners.scenery import Scene, median_depth, scene
 
-SPLITS = ("tune", "held-out", "stress-tune", "stress")
+SPLITS = ("tune", "held-out", "stress-tune", "stress", "filmed-train", "filmed")
+# Random clips of a split, and their seed.
+_FILMED = {"filmed-train": (300, 71), "filmed": (150, 72)}
 COLUMNS = (
     *("clip", *PRIMITIVES, "arc_cw", "arc_ccw", "steadiness", "dynamic_subject", "tags", "kind"),
     *("derived", "confidence", "evidence", "source", "licence", "notes"),
@@ -38,6 +41,8 @@ def plans(split: str) -> tuple[ClipPlan, ...]:
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}, expected one of {', '.join(SPLITS)}")
+    if split in _FILMED:
+        return filmed.plans(split.replace("-", "_"), *_FILMED[split])
     kind, shift = divmod(SPLITS.index(split), 2)
     return tuple((usual, stress)[kind].plans(shift))
 
@@ -64,7 +69,11 @@ def rendered_clips(folder: Path, split: str) -> Path:
     Returns:
         The file with the labels, ``labels.csv`` in the folder.
     """
-    return render_plans(folder, plans(split), seed_of(split))
+    clips = plans(split)
+    labels = render_plans(folder, clips, seed_of(split))
+    if split in _FILMED:
+        filmed.write_segments(folder, clips)
+    return labels
 
 
 def render_plans(folder: Path, clips: Iterable[ClipPlan], seed: int) -> Path:
@@ -87,7 +96,9 @@ def render_plans(folder: Path, clips: Iterable[ClipPlan], seed: int) -> Path:
         rows.append(_row(plan))
     labels = folder / "labels.csv"
     with labels.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        told = any(plan.told is not None for plan in todo)
+        columns = tuple(dict.fromkeys((*COLUMNS, *DERIVED))) if told else COLUMNS
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(sorted(rows, key=lambda row: row["clip"]))
     return labels

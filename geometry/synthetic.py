@@ -137,6 +137,58 @@ class Shake:
         return np.concatenate([noise - noise[:1], np.zeros((len(times), 1))], axis=1)
 
 
+@dataclass(frozen=True)
+class Float:
+    """A camera that hangs loosely, from a gimbal or a drone: slow waves below 0.4 Hz.
+
+    Attributes:
+        degrees: Root mean square of pan and of tilt; roll has half of it.
+        travel: Root mean square of truck, pedestal and dolly, in scene depths.
+        seed: Of the waves.
+    """
+
+    degrees: float
+    travel: float = 0.0
+    seed: int = 0
+
+    def position(self, times: FloatArray) -> FloatArray:
+        """(N, 7) motion along ``AXES`` since the start, at ``times`` (N,) seconds."""
+        rng = np.random.default_rng([self.seed, 1])
+        hertz = rng.uniform(0.05, 0.4, (4, 1, 6))
+        phases = rng.uniform(0.0, 2.0 * np.pi, (4, 1, 6))
+        waves = np.sin(2.0 * np.pi * hertz * times[None, :, None] + phases).sum(axis=0)
+        waves *= np.array([self.degrees, self.degrees, 0.5 * self.degrees] + 3 * [self.travel])
+        waves *= np.sqrt(0.5)
+        return np.concatenate([waves - waves[:1], np.zeros((len(times), 1))], axis=1)
+
+
+@dataclass(frozen=True)
+class Bob:
+    """The gait of whoever carries the camera: up and down with each step, aside with every other.
+
+    Attributes:
+        degrees: Amplitude of the tilt; roll, over two steps, has half of it.
+        travel: Amplitude of the rise, in scene depths; to the side, over two steps, half of it.
+        hertz: Steps a second.
+        phase: Radians of the first step already made.
+    """
+
+    degrees: float
+    travel: float = 0.0
+    hertz: float = 1.9
+    phase: float = 0.0
+
+    def position(self, times: FloatArray) -> FloatArray:
+        """(N, 7) motion along ``AXES`` since the start, at ``times`` (N,) seconds."""
+        step = 2.0 * np.pi * self.hertz * times + self.phase
+        curve = np.zeros((len(times), 7))
+        curve[:, AXES.index("tilt")] = self.degrees * np.cos(step)
+        curve[:, AXES.index("roll")] = 0.5 * self.degrees * np.sin(0.5 * step)
+        curve[:, AXES.index("pedestal")] = self.travel * np.sin(step)
+        curve[:, AXES.index("truck")] = 0.5 * self.travel * np.cos(0.5 * step)
+        return curve - curve[:1]
+
+
 def camera_path(
     moves: Sequence[Motion],
     *,

@@ -28,6 +28,8 @@ _NEAR = 0.03
 # Rows that a rolling shutter reads at once; so many that no step between two of them is seen.
 _BANDS = 27
 _PULSE_SECONDS = 1.5
+# A warp has so many nodes along the long side, whose waves swing this often a second.
+_WARP_NODES, _WARP_WAVES, _WARP_HERTZ = 5, 3, (0.1, 0.8)
 # Radians from the middle to a corner: beyond, the undistorted picture grows out of all bounds.
 _WIDEST = 1.35
 
@@ -50,6 +52,8 @@ class Look:
         rolling: Share of the frame interval that the sensor takes to read its rows, from the top
             one to the bottom one; the middle one is read at the time of the frame.
         barrel: Radial distortion of the lens; 0.25 is a strong wide angle.
+        warp: Root mean square of a displacement that bends the picture and wanders over time, as in
+            generated video, as a share of its long side.
         fisheye: The lens of an action camera: equal angles are equal distances from the centre,
             where the focal length is the trajectory's.
         vignette: Darkening of the corners, 0 to 1.
@@ -58,7 +62,7 @@ class Look:
         rain: Streaks in each frame.
         logo: A burnt-in logo.
         subtitles: Burnt-in lines of text that change every second and a half.
-        seed: Of noise, flicker and rain.
+        seed: Of noise, flicker, warp and rain.
     """
 
     exposure: float = 1.0
@@ -72,6 +76,7 @@ class Look:
     shutter: float = 0.0
     rolling: float = 0.0
     barrel: float = 0.0
+    warp: float = 0.0
     fisheye: bool = False
     vignette: float = 0.0
     letterbox: float = 0.0
@@ -377,11 +382,14 @@ class _Finish:
         width, height = trajectory.size
         x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
         self.shade = (1.0 - look.vignette * 0.5 * (x**2 + y**2))[..., None].astype(np.float32)
+        self.warp = _Warp(look, trajectory.size) if look.warp else None
         # A Lamé curve: straight sides, round corners.
         self.outside = x**8 + y**8 > 0.85 if look.gate else None
 
     def __call__(self, time: float, light: FloatArray) -> Image:
         look, rng = self.look, self.rng
+        if self.warp is not None:
+            light = self.warp(time, light)
         gain = look.exposure * (1.0 + (look.drift - 1.0) * time / self.end)
         gain *= max(0.1, 1.0 + look.flicker * rng.normal())
         gain *= 1.0 + look.pulsing * np.sin(2.0 * np.pi * time / _PULSE_SECONDS)
@@ -430,6 +438,32 @@ class _Finish:
         shadow = (spot[0] + 1, spot[1] + 1)
         for place, tone in ((shadow, (0, 0, 0)), (spot, (255, 255, 255))):
             cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, tone, 1, cv2.LINE_AA)
+
+
+class _Warp:
+    """A picture that bends by itself: slow waves at the nodes of a coarse grid, no net shift."""
+
+    def __init__(self, look: Look, size: tuple[int, int]) -> None:
+        rng = np.random.default_rng([look.seed, 7])
+        width, height = size
+        self.size = size
+        self.height = look.warp * max(size)
+        shape = (
+            _WARP_WAVES,
+            *(2 + round(_WARP_NODES * side / max(size)) for side in (height, width)),
+        )
+        self.hertz = rng.uniform(*_WARP_HERTZ, (*shape, 2))
+        self.phases = rng.uniform(0.0, 2.0 * np.pi, (*shape, 2))
+        self.grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+
+    def __call__(self, time: float, light: FloatArray) -> FloatArray:
+        nodes = np.sin(2.0 * np.pi * self.hertz * time + self.phases).sum(axis=0)
+        nodes -= nodes.mean(axis=(0, 1))
+        nodes *= self.height / np.sqrt((nodes**2).sum(axis=2).mean())
+        bent = cv2.resize(nodes, self.size, interpolation=cv2.INTER_CUBIC) + self.grid
+        map_x, map_y = np.moveaxis(bent.astype(np.float32), -1, 0)
+        border = cv2.BORDER_REFLECT_101
+        return np.asarray(cv2.remap(light, map_x, map_y, cv2.INTER_LINEAR, borderMode=border))
 
 
 # --- samples --------------------------------------------------------------------------------
