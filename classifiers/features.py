@@ -62,15 +62,12 @@ def label_rows(
     return np.array([[row[name] for name in LABEL_FEATURES] for row in rows])
 
 
-def moment_rows(
-    readings: Sequence[Reading], label: str, score: float, times: FloatArray
-) -> FloatArray:
+def moment_rows(readings: Sequence[Reading], label: str, times: FloatArray) -> FloatArray:
     """One row for each moment of a shot: does a signed move happen then?
 
     Args:
         readings: The explanations of a shot under :data:`CRITERIA`, likeliest first.
-        label: One of ``DIRECTIONS``.
-        score: How likely the shot has the label at all, 0 to 1.
+        label: One of ``DIRECTIONS``, which the shot has.
         times: (T,) seconds from the first frame of the clip.
 
     Returns:
@@ -96,7 +93,6 @@ def moment_rows(
     busiest = np.interp(times, motion.times, np.delete(pace, axis, axis=1).max(axis=1))
     now = np.interp(times, motion.times, np.gradient(curve, motion.times))
     columns = {
-        "score": np.full(len(times), _logit(score)),
         "rate": np.arcsinh(now),
         "share": np.clip(now / typical, -3.0, 3.0),
         "typical": np.full(len(times), np.log(typical)),
@@ -301,7 +297,7 @@ _SHOT = (
 LABEL_FEATURES = (*_OWN, *_SHOT, *(f"family {name}" for name in _FAMILIES))
 """Columns of :func:`label_rows`."""
 MOMENT_FEATURES = (
-    *("score", "rate", "share", "typical", "others", "since_start", "to_end", "covered"),
+    *("rate", "share", "typical", "others", "since_start", "to_end", "covered"),
     *(f"{what}_{reach}" for reach in _REACHES for what in ("before", "after", "amount")),
 )
 """Columns of :func:`moment_rows`."""
