@@ -41,7 +41,6 @@ _SURE = 1e-4
 def label_rows(
     readings: Sequence[Reading],
     *,
-    duration: float,
     doubts: Sequence[Failure] = (),
     diagnostics: Mapping[str, Any] | None = None,
 ) -> FloatArray:
@@ -49,7 +48,6 @@ def label_rows(
 
     Args:
         readings: The explanations of a shot under :data:`CRITERIA`, likeliest first.
-        duration: Of the shot, in seconds.
         doubts: What the estimator doubts.
         diagnostics: Numbers from the estimator; what is missing counts as unknown.
 
@@ -57,7 +55,7 @@ def label_rows(
         (labels, features) in the orders of ``DEFINITIONS`` and :data:`LABEL_FEATURES`.
     """
     scores = mixed(readings)
-    about = _about_shot(readings, duration, doubts, diagnostics or {})
+    about = _about_shot(readings, doubts, diagnostics or {})
     rows = [_label_row(d.name, readings, scores) | about for d in DEFINITIONS]
     return np.array([[row[name] for name in LABEL_FEATURES] for row in rows])
 
@@ -134,15 +132,19 @@ def trust_row(
     Returns:
         (features,) in the order of :data:`TRUST_FEATURES`.
     """
-    about = _about_shot(readings, duration, doubts, diagnostics or {})
-    row = _about_answer(readings, scores) | about
-    row |= {"ambiguous": float(bool(ambiguous)), "doubts": float(min(len(doubts), 3))}
+    known = diagnostics or {}
+    row = _about_answer(readings, scores) | _about_shot(readings, doubts, known)
+    row |= {
+        "ambiguous": float(bool(ambiguous)),
+        "doubts": float(min(len(doubts), 3)),
+        "duration": float(np.log(duration + 0.1)),
+    }
+    row |= {name: float(np.log1p(known.get(name) or 0.0)) for name in _TRACKED}
     return np.array([row[name] for name in TRUST_FEATURES])
 
 
 def _about_shot(
     readings: Sequence[Reading],
-    duration: float,
     doubts: Sequence[Failure],
     diagnostics: Mapping[str, Any],
 ) -> dict[str, float]:
@@ -152,22 +154,18 @@ def _about_shot(
     best = max(explained.values(), default=0.0)
     reasons = {doubt.reason for doubt in doubts}
     likeliest = readings[0].motion
-    about = {
+    return {
         **{f"model {m}": sum(r.probability for r in readings if r.model == m) for m in _MODELS},
         "doubt of model": float(-(shares * np.log(shares + _SURE)).sum()),
         "shake": float(np.log(sum(r.probability * r.motion.shake for r in readings) + 1e-4)),
-        "duration": float(np.log(duration + 0.1)),
         "noise": float(np.log((likeliest.sigmas / CRITERIA.thresholds).max() + 1e-3)),
         "depth known": float(readings[0].depth_known),
         **{f"doubt {reason}": float(reason in reasons) for reason in _DOUBTS},
         "explained known": float(bool(explained)),
         "explained": best,
         **{f"explained less {m}": best - explained.get(m, best) for m in _MODELS},
+        "still_share": float(diagnostics.get("still_share") or 0.0),
     }
-    for name in ("still_share", "texture", "points", "moving_share"):
-        value = diagnostics.get(name)
-        about[name] = 0.0 if value is None else float(np.log1p(value))
-    return about
 
 
 def _label_row(
@@ -218,6 +216,9 @@ def _direction(
     def mean(amounts: Sequence[float]) -> float:
         return sum(r.probability * a for r, a in zip(readings, amounts, strict=True))
 
+    by_model = {r.model: float(r.evidence.visible[column, way]) for r in readings}
+    for model in _MODELS[1:]:
+        row[f"visible by {model}"] = float(np.clip(by_model.get(model, row["visible"]), -5.0, 5.0))
     row["net"] = mean([float(np.arcsinh(sign * r.motion.net[column] / least)) for r in readings])
     row["extent"] = mean([float(np.log1p(r.motion.extent[column, way] / least)) for r in readings])
     row["straight"] = mean(
@@ -284,16 +285,18 @@ _OWN = (
     *("score of turn", "score of travel", "together"),
     *("visible", "apart", "certain", "opposing"),
     *("likeliest visible", "likeliest apart", "likeliest certain", "likeliest opposing"),
+    *(f"visible by {m}" for m in _MODELS[1:]),
     *("net", "extent", "straight", "fastest", "score of opposite"),
     *("score of twin", "score of twin's opposite", "twin", "twin's opposite", "apparent"),
 )
 _SHOT = (
     *(f"model {m}" for m in _MODELS),
-    *("doubt of model", "shake", "duration", "noise", "depth known"),
+    *("doubt of model", "shake", "noise", "depth known", "still_share"),
     *(f"doubt {reason}" for reason in _DOUBTS),
     *("explained known", "explained", *(f"explained less {m}" for m in _MODELS)),
-    *("still_share", "texture", "points", "moving_share"),
 )
+# Numbers from the estimator about what it could follow; a label must not depend on them.
+_TRACKED = ("texture", "points", "moving_share")
 LABEL_FEATURES = (*_OWN, *_SHOT, *(f"family {name}" for name in _FAMILIES))
 """Columns of :func:`label_rows`."""
 MOMENT_FEATURES = (
@@ -303,6 +306,7 @@ MOMENT_FEATURES = (
 """Columns of :func:`moment_rows`."""
 TRUST_FEATURES = (
     *("certain of all", "least margin", "second margin", "third margin", "moves", "static"),
-    *("nothing", "shaky", "support", "cancelling", "ambiguous", "doubts", *_SHOT),
+    *("nothing", "shaky", "support", "cancelling", "ambiguous", "doubts"),
+    *("duration", *_TRACKED, *_SHOT),
 )
 """Columns of :func:`trust_row`."""
