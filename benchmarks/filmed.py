@@ -108,8 +108,7 @@ def _plan(name: str, rng: np.random.Generator) -> ClipPlan:
     subject, cast = _cast(shot, rng)
     # Many instants make a picture with an open shutter or a slow sensor.
     dear = look.shutter > 0 or look.rolling > 0
-    halves = size[0] % 4 == 0 and size[1] % 4 == 0
-    soft = halves and (dear or bool(rng.random() < 0.4))
+    soft = dear or bool(rng.random() < 0.3)
     told = marks(shot.moves, shot.duration, focal=shot.focal, parallax=world not in _NO_PARALLAX)
     return ClipPlan(
         f"{name}_{shot.style}_{world}",

@@ -5,7 +5,7 @@ is. Everything is drawn from one generator, so a seed is a shot.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -114,13 +114,8 @@ class _Crew:
         return str(self.rng.choice(names))
 
     def move(self, name: str, span: tuple[float, float | None], most: float = np.inf) -> Move:
-        """A named move of random amount and easing."""
-        if name in SIGNED_AXES:
-            amount = self.amount(SIGNED_AXES[name][0], most=most)
-        elif name.startswith("dolly_zoom"):
-            amount = min(self.between(0.1, 0.7), self.reach)
-        else:
-            amount = min(self.between(4.0, 90.0), most)
+        """A signed move of random amount, at most ``most``, and easing."""
+        amount = self.amount(SIGNED_AXES[name][0], most=most)
         return Move(name, amount, *span, eased=self.chance(0.55))
 
     def when(self) -> tuple[float, float | None]:
@@ -209,12 +204,10 @@ def _whip(crew: _Crew) -> tuple[Motion, ...]:
 
 def _together(crew: _Crew) -> tuple[Motion, ...]:
     """Two or three at once, as a rule from the same start to the same end."""
-    spans = crew.when()
+    span, eased = crew.when(), crew.chance(0.55)
     names = crew.names(3 if crew.chance(0.25) else 2)
-    eased = crew.chance(0.55)
-    moves = [crew.move(name, spans if crew.chance(0.8) else crew.when()) for name in names]
-    same = [Move(m.name, m.amount, m.start, m.end, eased) for m in moves]
-    return (*same, *crew.support())
+    moves = [crew.move(name, span if crew.chance(0.8) else crew.when()) for name in names]
+    return (*(replace(move, eased=eased) for move in moves), *crew.support())
 
 
 def _in_turn(crew: _Crew) -> tuple[Motion, ...]:
@@ -255,23 +248,19 @@ def _settling(crew: _Crew) -> tuple[Motion, ...]:
     return (Move(name, amount, 0.0, end, eased=True), settle, *crew.support())
 
 
-def _around(name: str, distances: tuple[float, float]) -> Callable[[_Crew], tuple[Motion, ...]]:
-    """Around a subject, at a distance between the two."""
+def _around(*names: str) -> Callable[[_Crew], tuple[Motion, ...]]:
+    """Around a subject that is nearer or farther than the scene."""
 
     def style(crew: _Crew) -> tuple[Motion, ...]:
-        drawn = crew.one_of([f"{name}_{way}" for way in _WAYS[name]])
-        distance = crew.between(*distances)
-        most = float(np.degrees(crew.reach / distance))
-        bare = crew.move(drawn, crew.when(), most=most)
-        move = Move(drawn, bare.amount, bare.start, bare.end, bare.eased, distance)
-        along = [crew.signed("dolly")] if crew.chance(0.15) else []
-        extra = [crew.move(other, (0.0, None)) for other in along]
-        return (move, *extra, *(crew.gimbal() if crew.chance(0.5) else crew.support()))
+        distance = crew.between(0.6, 1.4)
+        degrees = min(crew.between(4.0, 90.0), float(np.degrees(crew.reach / distance)))
+        eased = crew.chance(0.55)
+        moves = [Move(crew.one_of(names), degrees, *crew.when(), eased, distance)]
+        if crew.chance(0.15):
+            moves.append(crew.move(crew.signed("dolly"), (0.0, None)))
+        return (*moves, *(crew.gimbal() if crew.chance(0.5) else crew.support()))
 
     return style
-
-
-_WAYS = {"arc": ("cw", "ccw"), "crane": ("up", "down")}
 
 
 def _vertigo(crew: _Crew) -> tuple[Motion, ...]:
@@ -310,7 +299,7 @@ def _pan_after(crew: _Crew) -> tuple[Motion, ...]:
 
 
 def _walking(crew: _Crew) -> tuple[Motion, ...]:
-    name = crew.one_of(["dolly_in", "dolly_in", "dolly_in", "dolly_out", "truck_left"])
+    name = crew.one_of(["dolly_in", "dolly_in", "dolly_in", "dolly_out", crew.signed("truck")])
     moves: list[Motion] = [Move(name, min(crew.between(0.15, 2.5), crew.reach))]
     if crew.chance(0.35):
         moves.append(crew.move(crew.signed("pan"), crew.when()))
@@ -373,8 +362,8 @@ _TABLE = {
     "in_turn": _Style(9, _in_turn),
     "there_and_back": _Style(2, _there_and_back),
     "settling": _Style(2, _settling),
-    "arc": _Style(6, _around("arc", (0.6, 1.4))),
-    "crane": _Style(3, _around("crane", (0.6, 1.4))),
+    "arc": _Style(6, _around("arc_cw", "arc_ccw")),
+    "crane": _Style(3, _around("crane_up", "crane_down")),
     "boom": _Style(2, _boom),
     "vertigo": _Style(3, _vertigo),
     "lead": _Style(3, _accompany("dolly_out"), "lead"),
