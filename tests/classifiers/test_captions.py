@@ -267,7 +267,9 @@ WAYS = {
 }
 VERB = r"(?<![\w-])(pan|tilt|roll|truck|zoom|arc|cran|dolly-zoom|mov)(?:s|es|n?ing)\b"
 WHERE = r"(left|right|up|down|in|out|forward|backward|clockwise|counterclockwise)\b"
-CLAIM = re.compile(rf"{VERB}(?: {WHERE}((?:(?:, (?!in turn)| and ){WHERE})*))?(?: or {VERB} {WHERE})?")
+CLAIM = re.compile(
+    rf"{VERB}(?: {WHERE}((?:(?:, (?!in turn)| and ){WHERE})*))?(?: or {VERB} {WHERE})?"
+)
 
 
 def claims(text):
