@@ -6,7 +6,7 @@ of one group are alike, so scores and calibration are made across groups, never 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Self
@@ -55,7 +55,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: Rows of a batch.
         learning_rate: The highest rate.
         weight_decay: Pull of the weights towards where they are free: 0, or ``start``.
-        start: A network to start from and stay close to; ``hidden`` and ``members`` are its own.
+        baseline: A feature that holds log odds by other means; what is learned is how to correct
+            them, so that weight decay pulls towards them.
+        start: A network to start from and stay close to; it goes before ``hidden``, ``members``
+            and ``baseline``.
         random_state: Seed of the first weights and of the order of rows.
 
     Attributes:
@@ -73,6 +76,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: int = 1024,
         learning_rate: float = 0.01,
         weight_decay: float = 0.02,
+        baseline: int | None = None,
         start: Network | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -83,6 +87,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.baseline = baseline
         self.start = start
         self.random_state = random_state
 
@@ -117,6 +122,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has {len(self.classes_)} class where it counts; two are needed")
         rng = check_random_state(self.random_state)
         network = self.start or _untrained(rows, weights, self.hidden, self.members, rng)
+        if self.start is None and self.baseline is not None:
+            network = _on_baseline(network, self.baseline)
         if network.width != rows.shape[1]:
             raise ValueError(f"X has {rows.shape[1]} features, but start has {network.width}")
         self.network_ = self._trained(
@@ -307,6 +314,7 @@ class Examples:
         weights: (n,) how much each row counts.
         groups: (n,) number of the shot or clip that a row is from.
         kinds: Features that tell kinds of rows apart, for calibration.
+        baseline: The feature that holds log odds to be corrected; empty for none.
     """
 
     features: tuple[str, ...]
@@ -315,12 +323,13 @@ class Examples:
     weights: FloatArray
     groups: IntArray
     kinds: tuple[str, ...] = ()
+    baseline: str = ""
 
     def __post_init__(self) -> None:
         """Check shapes.
 
         Raises:
-            ValueError: Shapes do not fit each other, or a kind is no feature.
+            ValueError: Shapes do not fit each other, or a kind or the baseline is no feature.
         """
         count = len(self.targets)
         shapes: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -331,7 +340,7 @@ class Examples:
         }
         for name, (shape, dtype) in shapes.items():
             object.__setattr__(self, name, read_only(name, getattr(self, name), shape, dtype))
-        strange = set(self.kinds) - set(self.features)
+        strange = {*self.kinds, self.baseline} - {*self.features, ""}
         if strange:
             raise ValueError(f"{min(strange)!r} is no feature")
 
@@ -421,6 +430,8 @@ def fit_one(examples: Examples, model: NetworkClassifier, folds: int) -> Fitted:
         ValueError: There are fewer groups than ``folds``, or only one answer.
     """
     rows, targets, weights = examples.rows, examples.targets, examples.weights
+    if examples.baseline:
+        model = clone(model).set_params(baseline=examples.features.index(examples.baseline))
     parts = list(grouped_folds(examples.groups, folds))
     said = np.zeros(len(targets))
     for seen, held in parts:
@@ -437,6 +448,7 @@ def fit_one(examples: Examples, model: NetworkClassifier, folds: int) -> Fitted:
     found = calibration(said, inputs, targets, weights, kinds)
     recipe = {
         "features": list(examples.features),
+        "baseline": examples.baseline,
         "rows": len(targets),
         "yes": int(targets.sum()),
         "groups": len(np.unique(examples.groups)),
@@ -502,6 +514,20 @@ def _untrained(
             for a, b in pairwise(sizes)
         ),
         biases=tuple(np.zeros((members, b), np.float32) for b in sizes[1:]),
+    )
+
+
+def _on_baseline(network: Network, column: int) -> Network:
+    """A network that says what a feature says, until it has learned more."""
+    *weights, last_weight = network.weights
+    *biases, last_bias = network.biases
+    shift = np.zeros_like(network.shift)
+    shift[column] = network.scale[column]
+    return replace(
+        network,
+        shift=shift,
+        weights=(*weights, np.zeros_like(last_weight)),
+        biases=(*biases, last_bias + network.mean[column]),
     )
 
 

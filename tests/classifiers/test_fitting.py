@@ -170,6 +170,19 @@ def test_a_start_is_gone_on_from_and_stayed_close_to() -> None:
         _small(start=start).fit(new[:, :2], answers)
 
 
+def test_a_baseline_is_what_is_left_where_nothing_is_learned() -> None:
+    rows, targets, logits = _data()
+    rows[:, 1] = logits + 1.0
+    corrected = _small(baseline=1, weight_decay=50.0, steps=400).fit(rows, targets)
+    told = corrected.decision_function(rows)
+    assert np.corrcoef(told, logits)[0, 1] > 0.999
+    assert np.polyfit(rows[:, 1], told, 1)[0] == pytest.approx(1.0, abs=0.1)
+    free = _small(baseline=0, steps=400, hidden=(16, 16)).fit(*_data(3000)[:2])
+    new, answers, truth = _data(3000, seed=1)
+    score = roc_auc_score(answers, free.decision_function(new))
+    assert score > roc_auc_score(answers, truth) - 0.02
+
+
 def test_a_calibrated_start_starts_calibrated() -> None:
     rows, targets, _ = _data()
     start = _small().fit(rows, targets).network_.recalibrated(0.5, 1.0, np.array([0.0, 0.0, 0.3]))
@@ -265,8 +278,9 @@ def test_fit_all_makes_all_networks_and_says_how() -> None:
         ({"rows": np.zeros((600, 2))}, "rows has shape"),
         ({"weights": np.ones(3)}, "weights has shape"),
         ({"kinds": ("pans",)}, "'pans' is no feature"),
+        ({"baseline": "score"}, "'score' is no feature"),
     ],
-    ids=["rows", "weights", "kinds"],
+    ids=["rows", "weights", "kinds", "baseline"],
 )
 def test_examples_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     parts = {name: getattr(_examples(), name) for name in Examples.__dataclass_fields__}
