@@ -17,7 +17,14 @@ import numpy as np
 
 from dollygrip.classifiers.criteria import ThresholdSettings
 from dollygrip.classifiers.evidence import Reading, mixed, present, together
-from dollygrip.classifiers.labels import BY_NAME, COMBINED, DEFINITIONS, DIRECTIONS, PRIMITIVES
+from dollygrip.classifiers.labels import (
+    BY_NAME,
+    COMBINED,
+    DEFINITIONS,
+    DIRECTIONS,
+    PRIMITIVES,
+    signed,
+)
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.classifiers.segments import typical_rate
 from dollygrip.geometry.arrays import FloatArray
@@ -227,13 +234,12 @@ def _direction(
     row["fastest"] = mean(
         [float(np.arcsinh((sign * r.motion.rates[:, column]).max() / least)) for r in readings]
     )
-    by_way = {(d.axis, d.sign): d.name for d in DEFINITIONS if d.axis}
-    row["score of opposite"] = _logit(scores[by_way[axis, -sign]])
+    row["score of opposite"] = _logit(scores[signed(axis, -sign)])
     twin = _TWINS.get(axis)
     if twin is not None:
         other = AXES.index(twin)
-        row["score of twin"] = _logit(scores[by_way[twin, sign]])
-        row["score of twin's opposite"] = _logit(scores[by_way[twin, -sign]])
+        row["score of twin"] = _logit(scores[signed(twin, sign)])
+        row["score of twin's opposite"] = _logit(scores[signed(twin, -sign)])
         row["twin"] = mean([float(r.evidence.visible[other, way]) for r in readings])
         row["twin's opposite"] = mean([float(r.evidence.visible[other, 1 - way]) for r in readings])
         # What the picture does: a turn and a travel may cancel each other out in it.
@@ -247,12 +253,11 @@ def _about_answer(readings: Sequence[Reading], scores: Mapping[str, float]) -> d
     labels = present(scores)
     margins = sorted(max(scores[name], 1.0 - scores[name]) for name in PRIMITIVES)
     moves = [name for name in labels if name in DIRECTIONS]
+    # A turn and a travel that undo each other in the picture are more often a mistake than there.
     cancelling = [
-        min(scores[name], scores[other])
-        for name in DIRECTIONS
-        for other in DIRECTIONS
-        if BY_NAME[other].axis == _TWINS.get(BY_NAME[name].axis)
-        and BY_NAME[other].sign == -BY_NAME[name].sign
+        min(scores[signed(axis, sign)], scores[signed(twin, -sign)])
+        for axis, twin in _TWINS.items()
+        for sign in (1, -1)
     ]
     return {
         "certain of all": float(np.log(np.array(margins) + 1e-3).sum()),

@@ -156,6 +156,19 @@ DERIVED = tuple(d.name for d in DEFINITIONS if not d.camerabench)
 DIRECTIONS = tuple(d.name for d in DEFINITIONS if d.axis)
 """The 14 signed moves: the primitives but ``static``."""
 
+_BY_WAY = {(d.axis, d.sign): d.name for d in DEFINITIONS if d.axis}
+
+
+def signed(axis: str, sign: int) -> str:
+    """The move along an axis of ``AXES``, +1 or -1 along it."""
+    return _BY_WAY[axis, sign]
+
+
+def opposite_of(name: str) -> str:
+    """The other way along the same axis, of one of :data:`DIRECTIONS`."""
+    return signed(BY_NAME[name].axis, -BY_NAME[name].sign)
+
+
 COMBINED = {
     "arc_cw": ("pan_right", "truck_left"),
     "arc_ccw": ("pan_left", "truck_right"),

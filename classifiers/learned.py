@@ -1,0 +1,152 @@
+"""The learned classifier: small networks, trained on clips whose motion is known exactly."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dollygrip.classifiers.answers import answer
+from dollygrip.classifiers.base import failed
+from dollygrip.classifiers.evidence import Reading, present, read
+from dollygrip.classifiers.features import CRITERIA, label_rows, moment_rows
+from dollygrip.classifiers.labels import COMBINED, DEFINITIONS, DIRECTIONS, opposite_of
+from dollygrip.classifiers.network import Network, from_bytes
+from dollygrip.classifiers.records import ShotLabels
+from dollygrip.classifiers.reliability import Failure, ambiguous_pairs, likelier_named
+from dollygrip.classifiers.segments import Span, spans_of
+from dollygrip.classifiers.shipped import shipped
+from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.trajectory import Hypothesis
+
+MOMENT = 0.05
+"""Seconds between two moments of a timeline."""
+
+
+@dataclass(frozen=True)
+class LearnedSettings:
+    """Which networks answer.
+
+    Attributes:
+        weights: A file that ``dollygrip train`` wrote; the shipped one where empty.
+        digest: Of that file; found out where empty. Results made with other weights are others.
+        comparable: Probability from which on a second reading makes the first ambiguous.
+    """
+
+    weights: str = ""
+    digest: str = ""
+    comparable: float = CRITERIA.comparable
+
+    def __post_init__(self) -> None:
+        """Look at the file.
+
+        Raises:
+            ValueError: It cannot be read, or is not the one that ``digest`` says.
+        """
+        if not self.weights:
+            return
+        try:
+            found = hashlib.blake2b(Path(self.weights).read_bytes(), digest_size=8).hexdigest()
+        except OSError as error:
+            raise ValueError(f"weights {self.weights} cannot be read: {error.strerror}") from error
+        if self.digest not in ("", found):
+            raise ValueError(f"weights {self.weights} have changed: {found}, not {self.digest}")
+        object.__setattr__(self, "digest", found)
+
+
+@dataclass(frozen=True)
+class LearnedClassifier:
+    """Names moves by what networks have learned of many shots."""
+
+    settings: LearnedSettings = field(default_factory=LearnedSettings)
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        return "learned"
+
+    @cached_property
+    def networks(self) -> Mapping[str, Network]:
+        """``labels``, ``moments`` and ``trust``.
+
+        Raises:
+            ValueError: The weights are no weights of this version.
+        """
+        if not self.settings.weights:
+            return shipped()[0]
+        path = Path(self.settings.weights)
+        networks, _ = from_bytes(path.read_bytes(), path.name)
+        return {**shipped()[0], **networks}
+
+    def classify(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        *,
+        start: float,
+        end: float,
+        doubts: Sequence[Failure] = (),
+        diagnostics: Mapping[str, Any] | None = None,
+    ) -> ShotLabels:
+        """Label one shot; see :class:`dollygrip.classifiers.base.Classifier`."""
+        readings = read(hypotheses, CRITERIA)
+        if isinstance(readings, Failure):
+            return failed(readings, start=start, end=end, doubts=doubts, diagnostics=diagnostics)
+        rows = label_rows(readings, doubts=doubts, diagnostics=diagnostics)
+        weighed = [(reading.probability, reading.scores) for reading in readings]
+        ambiguous = ambiguous_pairs(weighed, self.settings.comparable)
+        scores = likelier_named(scores_of(self.networks["labels"].probabilities(rows)), ambiguous)
+        return answer(
+            readings,
+            scores,
+            self._moving(readings, present(scores)),
+            criteria=CRITERIA,
+            ambiguous=ambiguous,
+            trusting=self.networks["trust"],
+            start=start,
+            end=end,
+            doubts=doubts,
+            diagnostics=dict(diagnostics or {}),
+        )
+
+    def along(
+        self, readings: Sequence[Reading], labels: Sequence[str], times: FloatArray
+    ) -> dict[str, FloatArray]:
+        """How likely each of the signed moves among ``labels`` happens at each moment.
+
+        Args:
+            readings: The explanations of a shot under ``CRITERIA``, likeliest first.
+            labels: What the shot has.
+            times: (T,) seconds from the first frame of the clip.
+
+        Returns:
+            (T,) probabilities by label.
+        """
+        network = self.networks["moments"]
+        return {
+            name: network.probabilities(moment_rows(readings, name, times))
+            for name in labels
+            if name in DIRECTIONS
+        }
+
+    def _moving(
+        self, readings: Sequence[Reading], labels: Sequence[str]
+    ) -> dict[str, tuple[Span, ...]]:
+        motion = readings[0].motion
+        steps = max(round(motion.duration / MOMENT), 1)
+        times = np.linspace(motion.times[0], motion.times[-1], steps + 1)
+        chances = self.along(readings, labels, times)
+        return {
+            name: spans_of(times, chance, CRITERIA.segments, chances.get(opposite_of(name)))
+            for name, chance in chances.items()
+        }
+
+
+def scores_of(chances: FloatArray) -> dict[str, float]:
+    """Scores by name, from (labels,) chances; a combined move is no surer than its parts."""
+    scores = {d.name: float(chance) for d, chance in zip(DEFINITIONS, chances, strict=True)}
+    for name, parts in COMBINED.items():
+        scores[name] = min(scores[name], *(scores[part] for part in parts))
+    return scores
