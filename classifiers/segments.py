@@ -12,7 +12,7 @@ from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class SegmentSettings:
-    """How rates become stretches of time.
+    """How rates, or probabilities, become stretches of time.
 
     Attributes:
         enter: A move is seen where its rate exceeds this share of its typical rate, ...
@@ -22,8 +22,10 @@ class SegmentSettings:
         carries: A stretch with less than this share of the largest stretch of its direction is
             a wobble.
         hold: Stillness between moves is told from this many seconds on, ...
-        creep: ... where the rate stays below this share of the typical one: the slow start of an
-            eased move is not a hold.
+        creep: ... where the picture drifts by less than this share of its typical rate: the slow
+            start of an eased move is not a hold.
+        likely: A label holds where its probability reaches this, ...
+        possible: ... and for as long as it stays above this.
     """
 
     enter: float = 0.4
@@ -33,14 +35,23 @@ class SegmentSettings:
     carries: float = 0.15
     hold: float = 0.5
     creep: float = 0.04
+    likely: float = 0.5
+    possible: float = 0.35
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time, in seconds."""
+    """A stretch of time, in seconds.
+
+    Attributes:
+        start: When it begins.
+        end: When it ends.
+        score: How surely the label holds in it, 0 to 1; None for as surely as in the whole shot.
+    """
 
     start: float
     end: float
+    score: float | None = None
 
     @property
     def length(self) -> float:
@@ -50,6 +61,8 @@ class Span:
 
 # Rates have been smoothed; that far from the border of a move some of it is still in them.
 _TAIL = 0.15
+# Farther than that the smoothing does not shift the border of a move, in seconds.
+_BLUR = 0.4
 
 
 def axis_spans(
@@ -66,20 +79,14 @@ def axis_spans(
     Returns:
         The spans of each sign, in order of time.
     """
-    times = _clock(motion)
+    times = _clock(motion.times)
     rate = np.interp(times, motion.times, motion.rates[:, axis])
+    sharp = np.interp(times, motion.times, motion.sharp_rates[:, axis])
     state = np.zeros(len(times), dtype=np.intp)
     for sign in signs:
-        state[_moving(times, sign * rate, settings)] = sign
-    state = _fill(times, state, settings.gap)
-    for begin, end in _runs(state != 0, state):
-        if times[end] - times[begin] < settings.shortest:
-            state[begin : end + 1] = 0
-    state = _fill(times, state, settings.gap)
-    spans = {
-        sign: tuple(Span(float(times[b]), float(times[e])) for b, e in _runs(state == sign, state))
-        for sign in signs
-    }
+        state[_moving(times, sign * rate, sign * sharp, settings)] = sign
+    state = _without_flicker(times, state, settings)
+    spans = {sign: _spans(times, state == sign) for sign in signs}
     for sign in signs:
         if not spans[sign]:
             # Too short for the rules above, but there: the stretch of largest change.
@@ -87,6 +94,43 @@ def axis_spans(
             if not overlap((whole,), spans.get(-sign, ()), 0.0):
                 spans[sign] = (whole,)
     return spans
+
+
+def spans_of(
+    times: FloatArray,
+    probability: FloatArray,
+    settings: SegmentSettings,
+    opposite: FloatArray | None = None,
+) -> tuple[Span, ...]:
+    """When a label that a shot has holds, from its probability over time.
+
+    Where the probability never becomes likely, its highest stretches are taken: the label was
+    given, so it holds at some time.
+
+    Args:
+        times: (T,) seconds, increasing.
+        probability: (T,) of the label at each moment, 0 to 1.
+        settings: How probabilities become stretches.
+        opposite: (T,) probability of the label that excludes this one; at each moment only the
+            likelier of the two may hold.
+
+    Returns:
+        The spans in order of time, each with its mean probability as score.
+    """
+    clock = _clock(times)
+    ours = np.interp(clock, times, probability)
+    theirs = np.zeros(len(clock)) if opposite is None else np.interp(clock, times, opposite)
+    state = np.zeros(len(clock), dtype=np.intp)
+    for sign, chance, rival in ((1, ours, theirs), (-1, theirs, ours)):
+        for begin, end in _likely(np.where(chance > rival, chance, 0.0), settings):
+            state[begin : end + 1] = sign
+    calm = _without_flicker(clock, state, settings)
+    if not (calm == 1).any():
+        calm = np.where(calm == 0, state, calm)
+    return tuple(
+        Span(float(clock[begin]), float(clock[end]), float(ours[begin : end + 1].mean()))
+        for begin, end in _runs(calm == 1, calm)
+    )
 
 
 def holds(
@@ -102,21 +146,33 @@ def holds(
         moves: When something moves.
         unseen: (7,) motion too small to be seen, in picture sizes.
         settings: How rates become stretches.
+
+    Returns:
+        The spans in order of time; the score is 1 where nothing stirs, and a half where it begins
+        to be seen.
     """
-    pace = max(typical_rate(np.linalg.norm(motion.rates, axis=1)), 1e-9)
+    pace = typical_rate(np.linalg.norm(motion.rates, axis=1))
+    # Of anything shorter, too little is left between its tails.
+    shortest = max(settings.hold, 3.0 * _TAIL)
+    last = float(motion.times[-1])
     found = []
     reached = float(motion.times[0])
-    ends = (*sorted(moves, key=lambda span: span.start), Span(*[float(motion.times[-1])] * 2))
-    for span in ends:
-        if span.start - reached >= settings.hold:
-            inside = np.linspace(reached + _TAIL, span.start - _TAIL, 50)
-            columns = [np.interp(inside, motion.times, column) for column in motion.position.T]
-            crept = np.ptp(np.stack(columns), axis=1)
-            slow = np.linalg.norm(crept) < settings.creep * pace * (inside[-1] - inside[0])
-            if slow and (crept < unseen).all():
-                found.append(Span(reached, span.start))
+    for span in (*sorted(moves, key=lambda span: span.start), Span(last, last)):
+        if span.start - reached >= shortest:
+            stir, drift = _stir(motion, Span(reached + _TAIL, span.start - _TAIL))
+            if (stir < unseen).all() and np.linalg.norm(drift) <= settings.creep * pace:
+                score = 1.0 / (1.0 + float((stir / unseen).max()) ** 2)
+                found.append(Span(reached, span.start, score))
         reached = max(reached, span.end)
     return tuple(found)
+
+
+def _stir(motion: VisibleMotion, span: Span) -> tuple[FloatArray, FloatArray]:
+    """(7,) how far the picture gets about in a stretch of time, and (7,) how fast it drifts."""
+    times = np.linspace(span.start, span.end, 50)
+    rates = np.stack([np.interp(times, motion.times, column) for column in motion.sharp_rates.T])
+    way = np.cumsum(rates, axis=1) * (times[1] - times[0])
+    return np.ptp(way, axis=1), np.polyfit(times - times[0], way.T, 1)[0]
 
 
 def overlap(first: tuple[Span, ...], second: tuple[Span, ...], shortest: float) -> tuple[Span, ...]:
@@ -137,7 +193,7 @@ def timeline(
 
     Args:
         spans: When each label holds.
-        scores: The score of each label.
+        scores: The score of each label, for spans without their own.
         start: Start of the shot in seconds.
         end: End of the shot in seconds.
         snap: A border this close to that of the shot is that of the shot: the last pose of a shot
@@ -149,7 +205,8 @@ def timeline(
             begin = start if span.start - start < snap else min(span.start, end)
             stop = end if end - span.end < snap else max(span.end, start)
             if stop > begin:
-                segments.append(Segment(motion, begin, stop, scores[motion]))
+                score = scores[motion] if span.score is None else span.score
+                segments.append(Segment(motion, begin, stop, score))
     return tuple(sorted(segments, key=lambda segment: (segment.start, segment.end)))
 
 
@@ -170,24 +227,59 @@ def typical_rate(rate: FloatArray) -> float:
     return float(forward[np.searchsorted(way, 0.5 * way[-1])])
 
 
-def _clock(motion: VisibleMotion) -> FloatArray:
-    steps = int(np.clip(motion.duration / 0.02, 1, 5000))
-    return np.linspace(motion.times[0], motion.times[-1], steps + 1)
+def _clock(times: FloatArray) -> FloatArray:
+    steps = int(np.clip((times[-1] - times[0]) / 0.02, 1, 5000))
+    return np.linspace(times[0], times[-1], steps + 1)
 
 
-def _moving(times: FloatArray, rate: FloatArray, settings: SegmentSettings) -> BoolArray:
+def _moving(
+    times: FloatArray, rate: FloatArray, sharp: FloatArray, settings: SegmentSettings
+) -> BoolArray:
+    """(M,) where an axis moves; the smooth rate says what is a move, the sharp one from when on."""
     typical = typical_rate(rate)
-    above = rate > settings.leave * typical
     runs = [
         (begin, end, float(np.trapezoid(rate[begin : end + 1], times[begin : end + 1])))
-        for begin, end in _runs(above, above.astype(np.intp))
-        if rate[begin : end + 1].max() > settings.enter * typical
+        for begin, end in _hysteresis(rate, settings.enter * typical, settings.leave * typical)
     ]
     largest = max((amount for _, _, amount in runs), default=0.0)
     moving = np.zeros(len(times), dtype=np.bool_)
     for begin, end, amount in runs:
-        moving[begin : end + 1] = amount >= settings.carries * largest
+        if amount >= settings.carries * largest:
+            first, last = _sharpened(times, sharp, begin, end, settings)
+            moving[first : last + 1] = True
     return moving
+
+
+def _hysteresis(values: FloatArray, enter: float, leave: float) -> list[tuple[int, int]]:
+    """First and last index of each run above ``leave`` that reaches ``enter``."""
+    above = values > leave
+    runs = _runs(above, above.astype(np.intp))
+    return [(begin, end) for begin, end in runs if values[begin : end + 1].max() >= enter]
+
+
+def _likely(chance: FloatArray, settings: SegmentSettings) -> list[tuple[int, int]]:
+    """Runs in which a label is likely; where it never is, those in which it is likeliest."""
+    scale = min(1.0, float(chance.max()) / settings.likely)
+    return _hysteresis(chance, scale * settings.likely, scale * settings.possible)
+
+
+def _sharpened(
+    times: FloatArray, sharp: FloatArray, begin: int, end: int, settings: SegmentSettings
+) -> tuple[int, int]:
+    """The borders of a run, moved to where the sharp rate crosses its limit nearest to them."""
+    above = sharp > settings.leave * typical_rate(sharp[begin : end + 1])
+    change = np.diff(above.astype(np.intp), prepend=0, append=0)
+    middle = 0.5 * (times[begin] + times[end])
+    first = _nearest(times, np.flatnonzero(change == 1), begin, times <= middle)
+    last = _nearest(times, np.flatnonzero(change == -1) - 1, end, times >= middle)
+    return first, last
+
+
+def _nearest(times: FloatArray, candidates: IntArray, index: int, allowed: BoolArray) -> int:
+    """The candidate next to an index; the index itself where none is near."""
+    gaps = np.abs(times[candidates] - times[index])
+    near = candidates[(gaps < _BLUR) & allowed[candidates]]
+    return int(min(near, key=lambda i: abs(i - index), default=index))
 
 
 def _runs(wanted: BoolArray, state: IntArray) -> list[tuple[int, int]]:
@@ -196,6 +288,20 @@ def _runs(wanted: BoolArray, state: IntArray) -> list[tuple[int, int]]:
     firsts = np.concatenate([[0], borders])
     lasts = np.concatenate([borders, [len(state)]]) - 1
     return [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True) if wanted[a]]
+
+
+def _spans(times: FloatArray, there: BoolArray) -> tuple[Span, ...]:
+    runs = _runs(there, there.astype(np.intp))
+    return tuple(Span(float(times[begin]), float(times[end])) for begin, end in runs)
+
+
+def _without_flicker(times: FloatArray, state: IntArray, settings: SegmentSettings) -> IntArray:
+    """The same without short pauses, and then without short moves."""
+    calm = _fill(times, state, settings.gap)
+    for begin, end in _runs(calm != 0, calm):
+        if times[end] - times[begin] < settings.shortest:
+            calm[begin : end + 1] = 0
+    return _fill(times, calm, settings.gap)
 
 
 def _fill(times: FloatArray, state: IntArray, gap: float) -> IntArray:

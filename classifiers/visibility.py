@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.normalize import camera_motion
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
+from dollygrip.geometry.smoothing import smooth
 from dollygrip.geometry.trajectory import Trajectory
 
 # Roll, dolly and zoom move a point in proportion to its distance from the middle of the
@@ -15,6 +17,10 @@ MEAN_RADIUS = 0.25
 # A picture that swings alike along both sides is half of the time within this share of its root
 # mean square distance from where it should be.
 _MEDIAN_OF_RMS = float(np.sqrt(np.log(2.0)))
+
+# Seconds that a sharp rate is smoothed over: less than lies between two of eight frames a second,
+# so that paths with more poses are no sharper.
+_SHARP = 0.08
 
 TRANSLATIONS = np.array([axis in ("truck", "pedestal", "dolly") for axis in AXES])
 
@@ -26,6 +32,7 @@ class VisibleMotion:
     Attributes:
         times: (N,) seconds from the first frame of the clip.
         rates: (N, 7) intended motion, picture sizes per second.
+        sharp_rates: (N, 7) the same with the hand shake in it: starts and stops are less blurred.
         position: (N, 7) integral of ``rates`` since the first pose.
         sigmas: (7,) one standard deviation of the last row of ``position``.
         shake: Typical distance of the picture from its intended path, in picture sizes.
@@ -34,6 +41,7 @@ class VisibleMotion:
 
     times: FloatArray
     rates: FloatArray
+    sharp_rates: FloatArray
     position: FloatArray
     sigmas: FloatArray
     shake: float
@@ -61,7 +69,14 @@ class VisibleMotion:
 
     def is_finite(self) -> bool:
         """Whether every number is one."""
-        parts = (self.rates, self.position, self.sigmas, self.units, np.array(self.shake))
+        parts = (
+            self.rates,
+            self.sharp_rates,
+            self.position,
+            self.sigmas,
+            self.units,
+            np.array(self.shake),
+        )
         return all(bool(np.isfinite(part).all()) for part in parts)
 
 
@@ -98,10 +113,12 @@ def visible_motion(trajectory: Trajectory) -> VisibleMotion:
     """
     profile = motion_profile(trajectory)
     units = visible_units(profile.field_of_view_deg)
+    traced = smooth(profile.times, camera_motion(trajectory).position, _SHARP)
     rates = profile.rates * units
     return VisibleMotion(
         times=profile.times,
         rates=rates,
+        sharp_rates=np.gradient(traced, profile.times, axis=0) * units,
         position=_integral(profile, rates),
         sigmas=profile.sigmas * units,
         shake=_MEDIAN_OF_RMS * float(np.linalg.norm(profile.shake * units)),
