@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.appearance import Appearance
 from dollygrip.runners.estimators.base import Estimator, MotionReader, crash, estimated
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
@@ -23,9 +22,6 @@ from dollygrip.runners.shots import split_shots
 from dollygrip.runners.store import Content, clip_id_of, content_of
 from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
 
-# A camera that stands still sees noise: 0.07 grey levels and more in the mean, even after heavy
-# compression. A codec that repeats one picture is 0.03 off and less.
-SAME_GREY = 0.045
 STILL_PICTURE = Failure(
     Reason.FROZEN, "All pictures are the same: a still image, or a recording that hangs."
 )
@@ -144,34 +140,18 @@ def failed_record(
 
 
 class _Watched:
-    """Frames passed on, with a note of how many, when the last was shown, and what changed."""
+    """Frames passed on, with a note of when the last was shown, and what they look like."""
 
     def __init__(self, frames: Iterable[Frame], start: float) -> None:
         self._frames = frames
-        self._first: Frame | None = None
-        self.count = 0
         self.last = start
-        self.changed = False
-
-    @property
-    def still(self) -> bool:
-        """Whether all pictures were the same; two may be, of any film."""
-        return self.count > 2 and not self.changed
+        self.appearance = Appearance()
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
-            self.count += 1
             self.last = frame.time
-            if self._first is None:
-                self._first = frame
-            elif not self.changed:
-                self.changed = _differ(self._first.image, frame.image)
+            self.appearance.add(frame)
             yield frame
-
-
-def _differ(first: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
-    difference = np.abs(first.astype(np.int16) - other)
-    return float(difference.mean()) > SAME_GREY
 
 
 def _ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -198,7 +178,8 @@ def _motions(
         estimate = estimated(estimator, watched)
         for _ in watched:  # an estimator that stopped early must not shorten the shot
             pass
-        doubts = (*estimate.doubts, STILL_PICTURE) if watched.still else estimate.doubts
+        seen = watched.appearance
+        doubts = (*estimate.doubts, STILL_PICTURE) if seen.still else estimate.doubts
         motions.append(
             ShotMotion(
                 start=shot.start,
@@ -206,7 +187,7 @@ def _motions(
                 hypotheses=estimate.hypotheses,
                 failure=estimate.failure,
                 doubts=doubts,
-                diagnostics=plain(estimate.diagnostics),
+                diagnostics=plain(estimate.diagnostics | {"appearance": seen.diagnostics()}),
                 maps=estimate.maps,
             )
         )

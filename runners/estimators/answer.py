@@ -40,17 +40,8 @@ def hypotheses(pieces: Sequence[Account]) -> tuple[Hypothesis, ...]:
             if model == STATIC
             else chain([piece.paths[model] for piece in pieces])
         )
-        return Trajectory(
-            times=times,
-            rotations=whole.rotations,
-            centers=whole.centers,
-            focals=np.exp(whole.log_focals),
-            size=pieces[0].size,
-            # In between the camera is held where nothing is known.
-            valid=(times >= first) & (times <= last),
-            sigmas=whole.sigmas,
-            scene_depth=1.0,
-        )
+        # In between the camera is held where nothing is known.
+        return whole.trajectory(times, pieces[0].size, (times >= first) & (times <= last))
 
     belief = beliefs(pieces)
     likely = sorted((model for model in MODELS if belief[model] > 0.0), key=belief.__getitem__)
@@ -78,6 +69,7 @@ def diagnostics(pieces: Sequence[Account]) -> dict[str, Any]:
         "texture": round(_mean(pieces, [piece.texture for piece in pieces]), 3),
         "brightness": round(_mean(pieces, [piece.brightness for piece in pieces]), 1),
         "still_share": round(float(np.median(stillness[:, 0])), 3) if len(stillness) else None,
+        "moving_share": round(_told(pieces, [piece.moving for piece in pieces]), 4),
         "explained": {model: round(share, 3) for model, share in _explained(pieces).items()},
         "model": max(belief, key=belief.__getitem__),
         "probability": {model: round(belief[model], 4) for model in MODELS},

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
-from dollygrip.geometry.ladder import MODELS, MOVING
+from dollygrip.geometry.ladder import ALL, MODELS, MOVING
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
 from dollygrip.geometry.twoview import accumulate
 from dollygrip.runners.estimators.dense_depth import DepthProvider, depths_from, expected_depths
@@ -19,7 +19,7 @@ from dollygrip.runners.estimators.dense_flow import CELL, flow_graph, without_ov
 from dollygrip.runners.estimators.dense_ladder import BLOCK, DenseClimb, Stretch, climb
 from dollygrip.runners.estimators.dense_maps import scene_maps
 from dollygrip.runners.estimators.overlays import PixelRange
-from dollygrip.runners.estimators.pieces import Account
+from dollygrip.runners.estimators.pieces import Account, subject_share
 from dollygrip.runners.estimators.standing import still_share
 from dollygrip.runners.estimators.tracks import Tracks, track_pieces
 from dollygrip.runners.estimators.windows import chain_steps, fill_in, keyframes, still_stretch
@@ -156,15 +156,18 @@ def _told(piece: Piece, done: DenseClimb | None) -> Told:
             )
             for model, sight in done.sights.items()
         }
+    explained = dict.fromkeys(MODELS, 0.0) if done is None else done.explained
+    stillness = still_share(tracks)
     return Told(
         account=Account(
             times=tracks.times,
             size=tracks.size,
             known=known,
             paths=paths,
-            explained=dict.fromkeys(MODELS, 0.0) if done is None else done.explained,
+            explained=explained,
             beliefs=dict.fromkeys(MOVING, 0.0) if done is None else done.beliefs,
-            stillness=still_share(tracks),
+            stillness=stillness,
+            moving=subject_share(tracks, paths[ALL], explained, stillness),
             observations=len(tracks.frame),
             continued=len(tracks.frame) - len(np.unique(tracks.track)),
             texture=float(tracks.texture.mean()),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
-from dollygrip.geometry.ladder import MODELS, MOVING, climb
+from dollygrip.geometry.ladder import ALL, MODELS, MOVING, STATIC, climb
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
-from dollygrip.runners.estimators.standing import much_stands, still_share
+from dollygrip.runners.estimators.movement import moving_share
+from dollygrip.runners.estimators.standing import much_stands, still_probability, still_share
 from dollygrip.runners.estimators.tracks import Tracks
 from dollygrip.runners.estimators.windows import (
     Stretch,
@@ -40,6 +41,7 @@ class Account:
         explained: Share of the observations that each model explains; 0 where there are none.
         beliefs: Probability of each moving model, given that the camera moves.
         stillness: (C, 2) shares of the picture that stand still; see ``still_share``.
+        moving: Share of what was followed that moves by itself.
         observations: How many positions of points there are.
         continued: How many of these continue a track.
         texture: Share of grid cells that hold a corner, mean of the frames.
@@ -53,6 +55,7 @@ class Account:
     explained: Mapping[str, float]
     beliefs: Mapping[str, float]
     stillness: FloatArray
+    moving: float
     observations: int
     continued: int
     texture: float
@@ -105,11 +108,33 @@ def explain(tracks: Tracks, most_keyframes: int, most_tracks: int) -> Account:
         explained=explained,
         beliefs=beliefs,
         stillness=stillness,
+        moving=subject_share(tracks, paths[ALL], explained, stillness),
         observations=len(tracks.frame),
         continued=len(tracks.frame) - len(np.unique(tracks.track)),
         texture=float(tracks.texture.mean()),
         brightness=float(tracks.brightness.mean()),
     )
+
+
+def subject_share(
+    tracks: Tracks, freest: Stretch, explained: Mapping[str, float], stillness: FloatArray
+) -> float:
+    """Share of what was followed in a piece that moves by itself.
+
+    A camera that moves is taken to do whatever explains most, since a path that lacks a travel
+    makes the whole scene seem to move. One that stands still is not: it would follow a subject.
+
+    Args:
+        tracks: Of the piece.
+        freest: The path under the model that may do everything.
+        explained: Share of the observations that each model explains.
+        stillness: (C, 2) shares of the picture that stand still.
+    """
+    frames = len(tracks.times)
+    best = max(explained[model] for model in MOVING)
+    stands = still_probability(stillness, explained[STATIC] / max(best, 1e-6)) > 0.5
+    path = still_stretch(frames, FOCAL_PRIOR * max(tracks.size)) if stands else freest
+    return moving_share(tracks, path.trajectory(tracks.times, tracks.size, np.ones(frames, bool)))
 
 
 def _shared(tracks: Tracks) -> IntArray:

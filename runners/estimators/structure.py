@@ -4,7 +4,7 @@ Every piece of a track gets the one still point that explains it best. The path 
 nothing is assumed of how far the scene is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -43,7 +43,7 @@ _FINE_FACTORS = (1.0, 0.95, 0.975, 1.025, 1.05)
 
 # Kernel of the fit in pixels of a 480 px picture, step by step; the first step is linear least
 # squares, which needs neither a start nor a unit.
-_SCALES = (np.inf, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
+SCALES = (np.inf, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
 # A point in view is in front of the camera: at least at this share of its depth at the anchor.
 _LEAST_DEPTH = 0.05
 # Squared pixels that the way between the cameras must move a point for its depth to matter, when
@@ -92,7 +92,12 @@ NO_POINTS = Structure(
 )
 
 
-def structure(tracks: Tracks, trajectory: Trajectory, nearest: float = np.inf) -> Structure:
+def structure(
+    tracks: Tracks,
+    trajectory: Trajectory,
+    nearest: float = np.inf,
+    scales: Sequence[float] = SCALES,
+) -> Structure:
     """The still points that explain tracks best under a path.
 
     Args:
@@ -100,11 +105,12 @@ def structure(tracks: Tracks, trajectory: Trajectory, nearest: float = np.inf) -
         trajectory: The path of the camera through it, in any unit; frames without a valid pose do
             not count.
         nearest: The greatest inverse depth that a point may have, in 1 / unit of the centres.
+        scales: Kernel of the fit in pixels of a 480 px picture, step by step.
 
     Returns:
         A point for each piece of a track that is seen at least twice, by track and time.
     """
-    parts = [found for found, _ in _fits(tracks, trajectory, nearest)]
+    parts = [found for found, _ in _fits(tracks, trajectory, nearest, scales)]
     if not parts:
         return NO_POINTS
     return Structure(
@@ -171,7 +177,7 @@ def scene_depth(structure: Structure) -> float:
 
 
 def _fits(
-    tracks: Tracks, trajectory: Trajectory, nearest: float
+    tracks: Tracks, trajectory: Trajectory, nearest: float, scales: Sequence[float] = SCALES
 ) -> Iterator[tuple[Structure, FloatArray]]:
     """Explain all pieces of tracks, block by block: see :func:`_fitted`."""
     pose = _pose_of(tracks.times, trajectory)[tracks.frame]
@@ -184,7 +190,7 @@ def _fits(
     _, start, length = np.unique(piece[paired], return_index=True, return_counts=True)
     for first, last, counts in _blocks(start, length):
         inside = seen[first:last]
-        yield _fitted(tracks, trajectory, inside, pose[inside], counts, nearest)
+        yield _fitted(tracks, trajectory, inside, pose[inside], counts, nearest, scales)
 
 
 def _sample(tracks: Tracks) -> Tracks:
@@ -235,6 +241,7 @@ def _fitted(
     pose: IntArray,
     length: IntArray,
     nearest: float,
+    scales: Sequence[float],
 ) -> tuple[Structure, FloatArray]:
     """Explain pieces of tracks.
 
@@ -250,6 +257,7 @@ def _fitted(
         pose: (K,) the pose of each.
         length: (P,) observations of each piece.
         nearest: The greatest inverse depth.
+        scales: Kernel of the fit, step by step.
 
     Returns:
         The points, and (K,) by how many pixels each observation is off.
@@ -275,7 +283,7 @@ def _fitted(
         pull = focals * way[:, :2] - xy * way[:, 2:]
         return flat / depth, pull / depth, (flat - inverse_depth[group, None] * pull) / depth
 
-    for scale in _SCALES:
+    for scale in scales:
         flat, pull, off = project()
         weight = (1.0 + (off**2).sum(axis=1) / (scale * unit) ** 2) ** -2
         along = np.bincount(group, weight * (pull * flat).sum(axis=1))

@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 from dollygrip.geometry.bundle import Solution, standing_still
 from dollygrip.geometry.observations import Observations, gather
 from dollygrip.geometry.rotations import exp, log
+from dollygrip.geometry.trajectory import Trajectory
 from dollygrip.geometry.twoview import accumulate, fit_steps
 from dollygrip.runners.estimators.tracks import Tracks
 
@@ -39,6 +40,19 @@ class Stretch:
         """The path with frames put before and after it, at which the camera waits."""
         number = np.clip(np.arange(-before, len(self.centers) + after), 0, len(self.centers) - 1)
         return Stretch(*(getattr(self, f.name)[number] for f in fields(self)))
+
+    def trajectory(self, times: FloatArray, size: tuple[int, int], valid: BoolArray) -> Trajectory:
+        """The path at (F,) ``times`` (seconds) in pictures of ``size``, width and height."""
+        return Trajectory(
+            times=times,
+            rotations=self.rotations,
+            centers=self.centers,
+            focals=np.exp(self.log_focals),
+            size=size,
+            valid=valid,
+            sigmas=self.sigmas,
+            scene_depth=1.0,
+        )
 
 
 def chain_steps(tracks: Tracks, focal: float) -> FloatArray:
