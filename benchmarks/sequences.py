@@ -8,7 +8,7 @@ in worlds of other layout and texture, at other speeds.
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from benchmarks.casts import nobody, walkers
 from benchmarks.plan import ClipPlan, truth
 from benchmarks.rendered import render_plans
 from benchmarks.stories import Story, Stretch, write_stories
-from dollygrip.classifiers.labels import COMBINED
+from dollygrip.classifiers import targets
 from dollygrip.geometry.synthetic import SIGNED_AXES, Motion, Move, Shake
 from dollygrip.runners.rendering import Look
 
@@ -53,8 +53,6 @@ _MOST = {
 _WHIP_DEGREES = 50.0
 _SHORT_BOOST = 2.0
 
-# An eased move is visible where its rate exceeds a tenth of its peak: 4 s (1 - s) > 0.1.
-_EASED_SHARE = 0.5 * (1.0 - 0.9**0.5)
 # Stillness from so many seconds on is surely a hold; below the other limit it is none.
 _SURE_HOLD, _LEAST_HOLD = 0.7, 0.25
 
@@ -132,18 +130,14 @@ def story(plan: ClipPlan) -> Story:
     marks = truth(plan)
     shaken = any(isinstance(move, Shake) for move in plan.moves)
     found = []
-    moving = []
-    for move in plan.moves:
-        if isinstance(move, Move):
-            start, end = _visible(move, plan.duration)
-            moving.append((start, end))
-            for name in (move.name, *COMBINED.get(move.name, ())):
-                found.append(Stretch(name, start, end, marks.get(name) != "unsure"))
-    found += [
-        Stretch("static", start, end, not shaken and end - start >= _SURE_HOLD)
-        for start, end in _between(moving, plan.duration)
-        if end - start >= _LEAST_HOLD
-    ]
+    for name, spans in targets.spans(plan.moves, plan.duration).items():
+        for span in spans:
+            if name == "static":
+                sure, told = span.length >= _SURE_HOLD and not shaken, span.length >= _LEAST_HOLD
+            else:
+                sure, told = marks.get(name) != "unsure", name != "shaky"
+            if told:
+                found.append(Stretch(name, span.start, span.end, sure))
     found.sort(key=lambda stretch: (stretch.start, stretch.end))
     return Story(f"{plan.name}.mp4", plan.duration, tuple(found))
 
@@ -207,24 +201,6 @@ def _mirrored(name: str) -> str:
     sides |= {other: side for side, other in sides.items()}
     stem, _, side = name.rpartition("_")
     return f"{stem}_{sides[side]}" if side in sides else name
-
-
-def _visible(move: Move, duration: float) -> tuple[float, float]:
-    """From when to when a viewer sees a move."""
-    end = duration if move.end is None else move.end
-    hidden = _EASED_SHARE * (end - move.start) if move.eased else 0.0
-    return move.start + hidden, end - hidden
-
-
-def _between(
-    moving: Iterable[tuple[float, float]], duration: float
-) -> Iterator[tuple[float, float]]:
-    """Where none of some stretches of time is."""
-    reached = 0.0
-    for start, end in (*sorted(moving), (duration, duration)):
-        if start > reached:
-            yield reached, start
-        reached = max(reached, end)
 
 
 def main(arguments: list[str] | None = None) -> int:
