@@ -231,9 +231,6 @@ def _direction(
     row["straight"] = mean(
         [float(r.motion.net[column] * sign / (r.motion.path[column] + 1e-3)) for r in readings]
     )
-    row["fastest"] = mean(
-        [float(np.arcsinh((sign * r.motion.rates[:, column]).max() / least)) for r in readings]
-    )
     row["score of opposite"] = _logit(scores[signed(axis, -sign)])
     twin = _TWINS.get(axis)
     if twin is not None:
@@ -291,7 +288,7 @@ _OWN = (
     *("visible", "apart", "certain", "opposing"),
     *("likeliest visible", "likeliest apart", "likeliest certain", "likeliest opposing"),
     *(f"visible by {m}" for m in _MODELS[1:]),
-    *("net", "extent", "straight", "fastest", "score of opposite"),
+    *("net", "extent", "straight", "score of opposite"),
     *("score of twin", "score of twin's opposite", "twin", "twin's opposite", "apparent"),
 )
 _SHOT = (
