@@ -7,7 +7,7 @@ to the picture are drawn to look like phone video, film, web video, archives and
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,6 @@ from benchmarks.casts import (
 )
 from benchmarks.plan import Cast, ClipPlan
 from dollygrip.classifiers.targets import marks, spans
-from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.filming import STYLES, Shot, film
 from dollygrip.geometry.rotations import log
 from dollygrip.geometry.synthetic import SIGNED_AXES, Move
@@ -35,24 +34,35 @@ from dollygrip.runners.scenery import Actor, Scene, person
 LAYOUTS = 5
 SEGMENTS = "segments.jsonl"
 
-# How common a world is; where in it the camera may go (least and most x, y, z in scene depths); and
-# how many degrees it may look away from straight ahead.
-_WORLDS: dict[str, tuple[float, tuple[FloatArray, FloatArray], float]] = {
-    name: (common, (np.array(low), np.array(high)), degrees)
-    for name, common, low, high, degrees in (
-        ("street", 0.24, (-0.28, -0.8, -1.5), (0.28, 0.1, 0.12), 180.0),
-        ("room", 0.22, (-0.4, -0.38, -1.0), (0.4, 0.2, 0.12), 180.0),
-        ("nature", 0.18, (-1.0, -1.2, -1.7), (1.0, 0.15, 0.25), 180.0),
-        ("landscape", 0.18, (-1.0, -1.2, -1.7), (1.0, 0.13, 0.12), 180.0),
-        ("corridor", 0.08, (-0.18, -0.18, -1.9), (0.18, 0.16, 1.2), 180.0),
-        ("flat", 0.04, (-0.6, -0.5, -0.6), (0.6, 0.4, 0.4), 28.0),
-        # Nothing there is nearer than the rest, so only turns and zooms are as they should be.
-        ("far", 0.06, (-0.01, -0.01, -0.01), (0.01, 0.01, 0.01), 180.0),
-    )
+
+@dataclass(frozen=True)
+class _World:
+    """Where a camera may go: how common it is, a box in scene depths, degrees off straight ahead.
+
+    The box is that of the camera's centre: least and most x to the right, y down, z ahead.
+    """
+
+    common: float
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    widest: float = 180.0
+
+
+_WORLDS = {
+    "street": _World(0.24, (-0.28, -0.8, -1.5), (0.28, 0.1, 0.12)),
+    "room": _World(0.22, (-0.4, -0.38, -1.0), (0.4, 0.2, 0.12)),
+    "nature": _World(0.18, (-1.0, -1.2, -1.7), (1.0, 0.15, 0.25)),
+    "landscape": _World(0.18, (-1.0, -1.2, -1.7), (1.0, 0.13, 0.12)),
+    "corridor": _World(0.08, (-0.18, -0.18, -1.9), (0.18, 0.16, 1.2)),
+    "flat": _World(0.04, (-0.6, -0.5, -0.6), (0.6, 0.4, 0.4), widest=28.0),
+    # Nothing there is nearer than the rest, so only turns and zooms are as they should be.
+    "far": _World(0.06, (-0.01, -0.01, -0.01), (0.01, 0.01, 0.01)),
 }
 _NO_PARALLAX = ("flat", "far")
 _LONGEST, _REACH = 3.6, 1.6
-# Tries to find a shot that a world has room for.
+# Stillness from so many seconds on is surely a hold; below the other limit it is none.
+_SURE_HOLD, _LEAST_HOLD = 0.7, 0.25
+# Tries to find a shot that a world has room for; so many before another style is tried.
 _TRIES, _INSISTENCE = 600, 30
 _ALL_STYLES = sum(STYLES.values())
 _RATES = {"ai": (8.0, 8.0, 12.0, 16.0, 24.0), "web": (24.0, 25.0, 30.0, 15.0)}
@@ -79,25 +89,42 @@ def plans(name: str, count: int, seed: int) -> tuple[ClipPlan, ...]:
 
 
 def write_segments(folder: Path, clips: tuple[ClipPlan, ...]) -> Path:
-    """Write when each move is visible, a line a clip: ``clip``, ``segments``."""
-    lines = []
-    for plan in sorted(clips, key=lambda plan: plan.name):
-        told = [
-            {"motion": label, "start": round(span.start, 4), "end": round(span.end, 4),
-             "sure": bool(plan.told[label])}
-            for label, found in spans(plan.moves, plan.duration).items()
-            if plan.told is not None and plan.told[label] is not False
-            for span in found
-        ]  # fmt: skip
-        told.sort(key=lambda segment: (segment["start"], segment["end"]))
-        lines.append(json.dumps({"clip": f"{plan.name}.mp4", "segments": told}) + "\n")
+    """Write what happens when, a line a clip: its ``clip`` and its ``segments``.
+
+    Segments have ``motion``, ``start``, ``end`` and ``sure``: whether a viewer must name it; where
+    not, naming it is not wrong.
+    """
+    lines = [
+        json.dumps({"clip": f"{plan.name}.mp4", "segments": _segments(plan)}) + "\n"
+        for plan in sorted(clips, key=lambda plan: plan.name)
+    ]
     path = folder / SEGMENTS
     path.write_text("".join(lines), encoding="utf-8")
     return path
 
 
+def _segments(plan: ClipPlan) -> list[dict[str, str | float | bool]]:
+    told = plan.told or {}
+    moves = any(isinstance(move, Move) for move in plan.moves)
+    found: list[tuple[float, float, str, bool]] = []
+    for label, stretches in spans(plan.moves, plan.duration).items():
+        for span in stretches:
+            if label == "static":
+                steady = told["shaky"] is False and (moves or told["static"] is True)
+                sure = steady and span.length >= _SURE_HOLD
+                possible = span.length >= _LEAST_HOLD
+            else:
+                sure, possible = told[label] is True, told[label] is not False
+            if possible:
+                found.append((round(span.start, 4), round(span.end, 4), label, sure))
+    return [
+        {"motion": label, "start": start, "end": end, "sure": sure}
+        for start, end, label, sure in sorted(found)
+    ]
+
+
 def _plan(name: str, rng: np.random.Generator) -> ClipPlan:
-    shares = np.array([common for common, _, _ in _WORLDS.values()])
+    shares = np.array([place.common for place in _WORLDS.values()])
     world = str(rng.choice(list(_WORLDS), p=shares / shares.sum()))
     shot, begins = _fitting(world, rng)
     kind = str(rng.choice(list(_LOOKS), p=[share for share, _ in _LOOKS.values()]))
@@ -132,16 +159,17 @@ def _plan(name: str, rng: np.random.Generator) -> ClipPlan:
 
 def _fitting(world: str, rng: np.random.Generator) -> tuple[Shot, tuple[float, float, float]]:
     """A shot that the world has room for, and where in it the camera starts."""
-    _, (low, high), widest = _WORLDS[world]
+    place = _WORLDS[world]
+    low, high = np.array(place.low), np.array(place.high)
     for attempt in range(_TRIES):
-        # A style is not given up at once, or what needs room would be rare.
+        # Were a style given up at once, what needs room would be rare.
         if attempt % _INSISTENCE == 0:
             style = str(rng.choice(list(STYLES), p=np.array(list(STYLES.values())) / _ALL_STYLES))
         shot = film(rng, style=style, longest=_LONGEST, reach=_REACH)
         path = replace(shot, rate=8.0).path()
         least, most = path.centers.min(axis=0), path.centers.max(axis=0)
         away = np.degrees(np.linalg.norm(log(path.rotations)[:, :2], axis=1)).max()
-        if (most - least > high - low).any() or away > widest:
+        if (most - least > high - low).any() or away > place.widest:
             continue
         begins = np.clip(0.0, low - least, high - most)
         return shot, (float(begins[0]), float(begins[1]), float(begins[2]))
