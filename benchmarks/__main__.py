@@ -9,6 +9,7 @@ from benchmarks import (
     calibration,
     confusions,
     conventions,
+    label_pictures,
     paths,
     poses,
     speed,
@@ -17,7 +18,7 @@ from benchmarks import (
 
 BENCHMARKS = (
     *(accuracy, timeline, calibration, ablations, confusions),
-    *(conventions, paths, poses, speed),
+    *(conventions, paths, poses, speed, label_pictures),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dollygrip
-from dollygrip.classifiers.labels import DEFINITIONS, Definition
+from dollygrip.classifiers.labels import BY_NAME, COMBINED, DEFINITIONS, Definition
 from dollygrip.classifiers.reliability import Reason
 from dollygrip.classifiers.threshold import ThresholdSettings
 from dollygrip.classifiers.visibility import visible_units
@@ -18,6 +18,7 @@ from dollygrip.runners.formats.catalog import names, pose_format
 from dollygrip.runners.registry import KINDS, choose, read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
+LABELS = ROOT / "docs" / "labels.md"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
 by_name = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
@@ -45,27 +46,65 @@ def test_the_readme_lists_the_labels():
     assert rows == [[f"`{d.name}`", direction(d), d.meaning] for d in DEFINITIONS]
 
 
-def test_the_label_document_lists_them_with_all_their_names():
-    header = "label", "sign and axis", "CameraBench", "what the camera does"
-    rows = table(ROOT / "docs" / "labels.md", *header, "other projects' words")
+def test_the_label_document_has_one_table_of_all_there_is_to_know():
+    header = "label", "picture", "what the camera does", "sign and axis", "CameraBench"
+    rows = table(LABELS, *header, "other projects' words", "clearly visible from")
+    visible = clearly_visible(ThresholdSettings())
     assert rows == [
-        [f"`{d.name}`", direction(d), d.camerabench, d.meaning, "; ".join(d.synonyms)]
+        [
+            f"`{d.name}`",
+            f"![{d.name}: two frames and the camera](pictures/labels/{d.name}.png)",
+            d.meaning,
+            ", ".join(direction(BY_NAME[part]) for part in COMBINED.get(d.name, (d.name,))),
+            d.camerabench,
+            "; ".join(d.synonyms),
+            visible[d.name],
+        ]
         for d in DEFINITIONS
     ]
 
 
-def test_the_label_document_states_the_least_amounts():
-    settings = ThresholdSettings()
+def clearly_visible(settings: ThresholdSettings) -> dict[str, str]:
+    """From when on each label is named: in the picture, and in everyday amounts.
+
+    The amounts are those at the field of view that is assumed where the pictures do not tell.
+    """
     view = float(np.degrees(2.0 * np.arctan(0.5 / FOCAL_PRIOR)))
-    least = dict(zip(AXES, settings.thresholds / visible_units((view, view)), strict=True))
-    shift, swell = (f"{100.0 * share:.1f} percent" for share in (settings.shift, settings.swell))
-    assert table(ROOT / "docs" / "labels.md", "move", "of the picture", "least amount") == [
-        ["pan, tilt", shift, f"{least['pan']:.1f} degrees"],
-        ["truck, pedestal", shift, f"{least['truck']:.3f} scene depths"],
-        ["roll", swell, f"{least['roll']:.1f} degrees"],
-        ["dolly", swell, f"{least['dolly']:.3f} scene depths"],
-        ["zoom", swell, f"{100.0 * np.expm1(least['zoom']):.1f} percent of focal length"],
-    ]
+    units = visible_units((view, view))
+    told = {}
+    for axis, least, unit in zip(AXES, settings.thresholds, units, strict=True):
+        amount = least / unit
+        for d in DEFINITIONS:
+            if d.axis == axis:
+                if axis in ("pan", "tilt", "roll"):
+                    said = f"a turn of {amount:.1f} degrees"
+                elif axis == "zoom":
+                    grown = abs(np.expm1(d.sign * amount))
+                    changed = "longer" if d.sign > 0 else "shorter"
+                    said = f"a focal length {percent(grown, 2)} {changed}"
+                else:
+                    said = f"travel by {percent(amount, 2)} of the distance to the scene"
+                told[d.name] = f"{percent(least)} of the picture: {said}"
+    for name, (first, second) in COMBINED.items():
+        if name.startswith("dolly_zoom"):
+            both = f"{percent(np.expm1(settings.combined), 2)} of focal length"
+        else:
+            both = f"{np.degrees(settings.combined):.1f} degrees"
+        parts = " and ".join(part.replace("_", " ") for part in (first, second))
+        told[name] = (
+            f"{parts}, each clearly visible; at the same time about {both} and "
+            f"{percent(settings.combined)} of the distance"
+        )
+    told["static"] = (
+        f"every move under {percent(settings.still_share)} of what is clearly visible, and shake "
+        f"under {percent(settings.still_shake)} of the picture"
+    )
+    told["shaky"] = f"shake of {percent(settings.shake)} of the picture"
+    return told
+
+
+def percent(share: float, digits: int = 3) -> str:
+    return f"{100.0 * share:.{digits}g} percent"
 
 
 def test_the_record_document_explains_every_reason():
