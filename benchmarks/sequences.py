@@ -125,6 +125,11 @@ def plans(split: str) -> tuple[ClipPlan, ...]:
     return tuple(_plan(index, kind, parts, shift) for index, (kind, parts) in enumerate(_STORIES))
 
 
+def seed_of(split: str) -> int:
+    """Seed of the first layout of a split's worlds; the next layout has the next."""
+    return _FIRST_SEED + 1000 * SPLITS.index(split)
+
+
 def story(plan: ClipPlan) -> Story:
     """What happens when in a clip."""
     marks = truth(plan)
@@ -153,7 +158,7 @@ def rendered_sequences(folder: Path, split: str) -> Path:
         The file with the segments.
     """
     clips = plans(split)
-    render_plans(folder, clips, _FIRST_SEED + 1000 * SPLITS.index(split))
+    render_plans(folder, clips, seed_of(split))
     return write_stories(folder, map(story, clips))
 
 
