@@ -144,7 +144,7 @@ def story(plan: ClipPlan) -> Story:
             if told:
                 found.append(Stretch(name, span.start, span.end, sure))
     found.sort(key=lambda stretch: (stretch.start, stretch.end))
-    return Story(f"{plan.name}.mp4", plan.duration, tuple(found))
+    return Story(f"{plan.name}.mp4", tuple(found))
 
 
 def rendered_sequences(folder: Path, split: str) -> Path:

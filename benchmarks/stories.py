@@ -1,10 +1,11 @@
 """What happens when in the clips of a folder: ``segments.jsonl``.
 
-One line a clip: ``clip``, the file's name; ``seconds``, how long it lasts; ``segments``, a list of
-``{motion, start, end, sure}`` in seconds from the first frame.
+One line a clip: ``clip``, the file's name, and ``segments``, a list of ``{motion, start, end,
+sure}`` in seconds from the first frame.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,13 +39,16 @@ class Story:
 
     Attributes:
         clip: File name.
-        seconds: How long the clip lasts.
         stretches: By start; combined moves stand beside their parts.
     """
 
     clip: str
-    seconds: float
     stretches: tuple[Stretch, ...]
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last stretch ends."""
+        return max((stretch.end for stretch in self.stretches), default=0.0)
 
 
 def write_stories(folder: Path, stories: Iterable[Story]) -> Path:
@@ -55,8 +59,7 @@ def write_stories(folder: Path, stories: Iterable[Story]) -> Path:
             {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(stretch).items()}
             for stretch in story.stretches
         ]
-        line = {"clip": story.clip, "seconds": round(story.seconds, 4), "segments": told}
-        lines.append(json.dumps(line) + "\n")
+        lines.append(json.dumps({"clip": story.clip, "segments": told}) + "\n")
     path = folder / FILE
     path.write_text("".join(lines), encoding="utf-8")
     return path
@@ -82,7 +85,6 @@ def read_stories(folder: Path) -> dict[str, Story]:
 
 
 def _story(data: dict[str, Any]) -> Story:
-    seconds = float(data["seconds"])
     stretches = tuple(
         Stretch(part["motion"], float(part["start"]), float(part["end"]), bool(part["sure"]))
         for part in data["segments"]
@@ -90,6 +92,6 @@ def _story(data: dict[str, Any]) -> Story:
     for stretch in stretches:
         if stretch.motion not in BY_NAME:
             raise ValueError(f"no label is called {stretch.motion!r}")
-        if not 0.0 <= stretch.start < stretch.end <= seconds:
+        if not 0.0 <= stretch.start < stretch.end < math.inf:
             raise ValueError(f"{stretch.motion} from {stretch.start} to {stretch.end} s")
-    return Story(str(data["clip"]), seconds, stretches)
+    return Story(str(data["clip"]), stretches)

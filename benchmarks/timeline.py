@@ -18,7 +18,7 @@ from dollygrip.classifiers.records import Segment
 from dollygrip.runners import registry
 
 LEAST_OVERLAP = 0.5
-# A border this close to the clip's own is where the clip begins or ends: no feat to find.
+# A border this close to the first or last is where the clip begins or ends: no feat to find.
 _EDGE_SECONDS = 0.2
 
 
@@ -49,8 +49,8 @@ class Comparison:
 
     @property
     def errors(self) -> tuple[float, ...]:
-        """Seconds that the borders of what was found are off; the clip's own borders apart."""
-        near, far = _EDGE_SECONDS, self.story.seconds - _EDGE_SECONDS
+        """Seconds that the borders of what was found are off; those of the story itself apart."""
+        near, far = _EDGE_SECONDS, self.story.end - _EDGE_SECONDS
         return tuple(
             abs(real - said)
             for stretch, segment in self.found

@@ -15,7 +15,6 @@ from dollygrip.classifiers.records import Segment
 
 STORY = Story(
     "a.mp4",
-    4.0,
     (
         Stretch("pan_left", 0.0, 2.0),
         Stretch("tilt_up", 2.0, 3.0),
@@ -55,7 +54,7 @@ def test_what_need_not_be_told_is_neither_missed_nor_invented() -> None:
 
 
 def test_moves_made_of_two_and_shake_are_apart() -> None:
-    story = Story("a", 2.0, (Stretch("arc_cw", 0.0, 2.0), Stretch("truck_left", 0.0, 2.0)))
+    story = Story("a", (Stretch("arc_cw", 0.0, 2.0), Stretch("truck_left", 0.0, 2.0)))
     segments = [told("shaky", 0.0, 2.0), told("truck_left", 0.0, 2.0)]
     found = result([compare(story, segments)], [()])
     assert (found.primitives.f1, found.combined.f1) == (1.0, 0.0)
@@ -65,7 +64,7 @@ def test_moves_made_of_two_and_shake_are_apart() -> None:
 
 def test_the_report_tells_of_groups_labels_and_clips() -> None:
     good = compare(STORY, [told("pan_left", 0.0, 2.0), told("tilt_up", 2.0, 3.0)])
-    bad = compare(Story("b.mp4", 4.0, STORY.stretches), [])
+    bad = compare(Story("b.mp4", STORY.stretches), [])
     found = {"flow, threshold": result([good, bad], [("tag: good",), ("tag: bad",)])}
     assert found["flow, threshold"].groups["tag: good"].f1 == 1.0
     assert found["flow, threshold"].groups["tag: bad"].f1 == 0.0
@@ -77,7 +76,7 @@ def test_the_report_tells_of_groups_labels_and_clips() -> None:
 
 
 def test_stories_are_read_as_they_were_written(tmp_path: Path) -> None:
-    other = Story("b.mp4", 1.0, ())
+    other = Story("b.mp4", ())
     assert write_stories(tmp_path, [other, STORY]) == tmp_path / FILE
     assert read_stories(tmp_path) == {"a.mp4": STORY, "b.mp4": other}
 
@@ -87,13 +86,11 @@ def test_stories_are_read_as_they_were_written(tmp_path: Path) -> None:
     [
         "{",
         "[]",
-        '{"clip": "a", "segments": []}',
-        '{"clip": "a", "seconds": "x", "segments": []}',
-        '{"clip": "a", "seconds": 1, "segments": [{"motion": "pan_left", "start": 0, "end": 1}]}',
-        '{"clip": "a", "seconds": 1, "segments": '
-        '[{"motion": "swim", "start": 0, "end": 1, "sure": true}]}',
-        '{"clip": "a", "seconds": 1, "segments": '
-        '[{"motion": "pan_left", "start": 0, "end": 2, "sure": true}]}',
+        '{"clip": "a"}',
+        '{"segments": []}',
+        '{"clip": "a", "segments": [{"motion": "pan_left", "start": 0, "end": 1}]}',
+        '{"clip": "a", "segments": [{"motion": "swim", "start": 0, "end": 1, "sure": true}]}',
+        '{"clip": "a", "segments": [{"motion": "pan_left", "start": 0, "end": 0, "sure": true}]}',
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
