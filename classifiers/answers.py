@@ -49,7 +49,7 @@ def answer(
     segments = _segments(readings[0], labels, scores, moving, start, end, criteria)
     # The likeliest explanation that says what the answer says.
     chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
-    told = attributes(chosen, labels, segments, criteria.thresholds)
+    told = attributes(chosen, labels, segments, criteria.thresholds, diagnostics)
     doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(readings[0]))
     if not labels:
         doubts = (*doubts, unclear_doubt(scores, DIRECTIONS))

@@ -1,24 +1,52 @@
-"""How steady, how fast, how complex; and how much in numbers."""
+"""How steady, how fast, how complex; what scene and pictures do; and how much in numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
+from dollygrip.classifiers.labels import BY_NAME, COMPLEXITY, DIRECTIONS, SPEED, STEADINESS
 from dollygrip.classifiers.records import Segment
 from dollygrip.classifiers.segments import follows, typical_rate
 from dollygrip.classifiers.visibility import VisibleMotion
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.profile import AXES
+from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 
-# Shake in picture sizes above which a shot is smooth, unsteady, very unsteady: at 1920 pixels
-# about 1.5, 6 and 20.
-_SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.003, "smooth"), (0.01, "unsteady"))
+SCENE = ("still", "moving")
+LEVELS: Mapping[str, tuple[Any, ...]] = {
+    "steadiness": STEADINESS,
+    "speed": SPEED,
+    "complexity": COMPLEXITY,
+    "scene": SCENE,
+    "frame_freeze": (False, True),
+    "motion_blur": (False, True),
+}
+"""The levels of each attribute, in the order of how much there is."""
+AMOUNTS = ("shake", "pace", "moving_share", "frozen_seconds", "blur")
+"""The numbers behind the levels."""
 
-# Borders of slow and fast, in multiples a second of the amount that makes a move visible: for a
-# pan about 3 and 20 degrees a second, for a zoom a doubling in 8 s and in 1.2 s.
-_SLOW, _FAST = 1.7, 11.5
+SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.003, "smooth"), (0.01, "unsteady"))
+"""Shake in picture sizes below which a shot has that steadiness: at 1920 pixels about 1.5, 6, 20;
+in the hand of somebody who sways 0.07, 0.3 and 0.9 degrees (root mean square)."""
+
+SLOW, FAST = 1.7, 11.5
+"""Borders of slow and fast, in multiples a second of the amount that makes a move visible: for a
+pan about 3 and 20 degrees a second, for a zoom a doubling in 8 s and in 1.2 s."""
+
+SCENE_MOVES = 0.01
+"""Share of what was followed that moves by itself from which on a scene does. Chosen on the
+rendered splits ``tune`` and ``stress-tune``."""
+
+FREEZE = 0.4
+"""Seconds for which one and the same picture stands in a shot that freezes."""
+# Grey levels by which pictures of such a shot differ: below, noise comes and goes with the codec.
+_FREEZE_CHANGE = 0.3
+
+BLUR = 0.28
+"""Log ratio of detail across a motion and along it from which on a picture is blurred: a smear of
+about 3 pixels of 480. Chosen on rendered pictures with a shutter, none, and soft ones."""
 
 _NAMES = {
     "pan": "pan_deg",
@@ -29,6 +57,8 @@ _NAMES = {
     "dolly": "dolly_depths",
     "zoom": "zoom_log",
 }
+# A camera on its side has no heading; less than this of its right axis is level then.
+_LEAST_LEVEL = 0.1
 
 
 def attributes(
@@ -36,6 +66,7 @@ def attributes(
     labels: Sequence[str],
     segments: Sequence[Segment],
     thresholds: FloatArray,
+    diagnostics: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Levels and amounts of one shot.
 
@@ -44,40 +75,100 @@ def attributes(
         labels: The labels that are present.
         segments: The timeline.
         thresholds: (7,) amounts that make a move visible, in picture sizes.
+        diagnostics: Numbers from the estimator and of the pictures, where there are any.
 
     Returns:
-        ``steadiness``, ``speed`` (None where nothing moves), ``complexity`` as in
-        :mod:`dollygrip.classifiers.labels`; ``shake`` in picture sizes; ``net`` in degrees, scene
-        depths and log focal length; ``visible``, the same in picture sizes.
+        A level, or None where it is not known, for each of :data:`LEVELS` (``speed`` is None where
+        nothing moves); each of :data:`AMOUNTS`, None where not known: ``shake`` in picture sizes,
+        ``pace`` of the fastest move in least amounts a second, ``moving_share`` of what was
+        followed, ``frozen_seconds``, ``blur`` as a log ratio; ``net`` in degrees, scene depths and
+        log focal length; ``visible``, the same in picture sizes; ``ground``, travel in scene
+        depths relative to the ground (see :func:`ground_travel`).
     """
-    net = motion.net
+    known = diagnostics or {}
+    net, pace = motion.net, _pace(motion, labels, thresholds)
+    moving, frozen = known.get("moving_share"), _frozen_seconds(known)
+    blur = known.get("appearance", {}).get("blur")
     return {
         "steadiness": _steadiness(motion, labels),
-        "speed": _speed(motion, labels, thresholds),
+        "speed": None if pace is None else SPEED[int(pace >= SLOW) + int(pace > FAST)],
         "complexity": _complexity(motion, labels, segments, thresholds),
+        "scene": None if moving is None else SCENE[int(moving >= SCENE_MOVES)],
+        "frame_freeze": None if frozen is None else frozen >= FREEZE,
+        "motion_blur": None if blur is None else blur >= BLUR,
         "shake": round(motion.shake, 5),
+        "pace": None if pace is None else round(pace, 3),
+        "moving_share": moving,
+        "frozen_seconds": frozen,
+        "blur": blur,
         "net": {_NAMES[a]: round(float(net[i] / motion.units[i]), 4) for i, a in enumerate(AXES)},
         "visible": {a: round(float(net[i]), 4) for i, a in enumerate(AXES)},
+        "ground": {name: round(way, 4) for name, way in ground_travel(motion).items()},
+    }
+
+
+def merged(shots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The attributes of a clip from those of its shots: of each the most that is in one of them.
+
+    Net motion of several shots adds up to nothing and is left out.
+    """
+
+    def most(name: str, key: Any = None) -> Any:
+        known = [shot[name] for shot in shots if shot.get(name) is not None]
+        return max(known, key=key, default=None)
+
+    levels = {name: most(name, levels.index) for name, levels in LEVELS.items()}
+    return levels | {name: most(name) for name in AMOUNTS}
+
+
+def ground_travel(motion: VisibleMotion) -> dict[str, float]:
+    """Net travel relative to the ground: ``right_depths``, ``up_depths``, ``forward_depths``.
+
+    Forward and right are along the horizontal part of the view, moment by moment; up is against
+    gravity. The pictures do not tell where gravity points, so the camera is taken to be level at
+    its first pose, in pitch and roll, and followed from there: of a camera that looks down all the
+    time, a descent along its view counts as forward.
+    """
+    steps = 0.5 * (motion.rates[1:] + motion.rates[:-1]) * np.diff(motion.times)[:, None]
+    steps = steps / motion.units
+    turns = rotation_from_pan_tilt_roll(steps[:, :3])
+    # Orientation at the start of each step, world_from_camera.
+    oriented = np.stack(list(accumulate(turns[:-1], np.matmul, initial=np.eye(3))))
+    travel = np.einsum("kij,kj->ki", oriented, steps[:, 3:6] * [1.0, -1.0, 1.0])
+    down = np.array([0.0, 1.0, 0.0])
+    heading = np.cross(oriented[:, :, 0], down)
+    heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), _LEAST_LEVEL)
+    return {
+        "right_depths": float((travel * np.cross(down, heading)).sum()),
+        "up_depths": float(-travel[:, 1].sum()),
+        "forward_depths": float((travel * heading).sum()),
     }
 
 
 def _steadiness(motion: VisibleMotion, labels: Sequence[str]) -> str:
     if "static" in labels:
         return "static"
-    return next((name for limit, name in _SHAKE_LEVELS if motion.shake < limit), "very_unsteady")
+    return next((name for limit, name in SHAKE_LEVELS if motion.shake < limit), "very_unsteady")
 
 
-def _speed(motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray) -> str | None:
+def _pace(motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray) -> float | None:
+    """Of the fastest move, in least amounts a second."""
     rates = [
         typical_rate(BY_NAME[label].sign * motion.rates[:, axis]) / thresholds[axis]
         for label in labels
         if label in DIRECTIONS
         for axis in [AXES.index(BY_NAME[label].axis)]
     ]
-    if not rates:
+    return max(rates, default=None)
+
+
+def _frozen_seconds(diagnostics: Mapping[str, Any]) -> float | None:
+    """How long one picture stands in a shot whose pictures change."""
+    appearance = diagnostics.get("appearance")
+    if appearance is None:
         return None
-    fastest = max(rates)
-    return "slow" if fastest < _SLOW else "fast" if fastest > _FAST else "regular"
+    changes = (appearance["change"] or 0.0) >= _FREEZE_CHANGE
+    return appearance["frozen_seconds"] if changes else 0.0
 
 
 def _complexity(

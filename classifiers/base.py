@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from dollygrip.classifiers.attributes import merged
 from dollygrip.classifiers.captions import failure_caption
-from dollygrip.classifiers.labels import COMPLEXITY, DEFINITIONS, SPEED, STEADINESS
+from dollygrip.classifiers.labels import DEFINITIONS
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.trajectory import Hypothesis
@@ -115,11 +116,7 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
         ambiguous=_once(pair for shot in told for pair in shot.ambiguous),
         trust=sum(w * s.trust for w, s in zip(weights, shots, strict=True)) / sum(weights),
         doubts=_once((*doubts, *failures)),
-        attributes={
-            "steadiness": _highest(told, "steadiness", STEADINESS),
-            "speed": _highest(told, "speed", SPEED),
-            "complexity": _highest(told, "complexity", COMPLEXITY),
-        },
+        attributes=merged([shot.attributes for shot in told]),
         caption=" ".join(
             f"Shot {i}: {shot.caption}"
             for i, shot in enumerate(shots, start=1)
@@ -130,8 +127,3 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
 
 def _once(items: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(items))
-
-
-def _highest(shots: Sequence[ShotLabels], key: str, levels: Sequence[str]) -> str | None:
-    found = [shot.attributes[key] for shot in shots if shot.attributes.get(key) is not None]
-    return max(found, key=levels.index, default=None)
