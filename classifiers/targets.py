@@ -197,7 +197,8 @@ def _largest_rise(position: FloatArray) -> tuple[float, int, int]:
     """The most that a curve gains between two moments, and their indices."""
     above = position - np.minimum.accumulate(position)
     end = int(np.argmax(above))
-    begin = int(np.argmin(position[: end + 1]))
+    # The last of the lowest moments: what came before the move started is not meanwhile.
+    begin = end - int(np.argmin(position[end::-1]))
     return float(above[end]), begin, end
 
 

@@ -389,3 +389,20 @@ def test_samples_come_with_their_truth(tmp_path):
         assert path.stat().st_size > 10_000
         present = {name for name, mark in row.items() if mark == "yes"}
         assert present == set(labels) - {"shaky"}
+
+
+def test_a_warp_bends_a_still_picture_about_its_place(worlds):
+    path = camera_path([], duration=2.0, rate=4.0, size=(320, 180))
+    calm = [grey(picture) for picture in render(path, worlds("street"))]
+    bent = [grey(picture) for picture in render(path, worlds("street"), Look(warp=0.01, seed=3))]
+    flow = [
+        cv2.calcOpticalFlowFarneback(one, two, None, 0.5, 3, 21, 3, 5, 1.1, 0)
+        for one, two in zip(calm, bent, strict=True)
+    ]
+    # 1 percent of 320 pixels, no way in the mean, and elsewhere a second later.
+    away = [float(np.sqrt((field**2).sum(axis=2).mean())) for field in flow]
+    assert 1.2 < np.mean(away) < 5.0
+    assert max(np.abs(field.mean(axis=(0, 1))).max() for field in flow) < 1.2
+    assert np.abs(flow[4] - flow[0]).mean() > 0.5
+    again = list(render(path, worlds("street"), Look(warp=0.01, seed=3)))
+    assert np.array_equal(grey(again[2]), bent[2])
