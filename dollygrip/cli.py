@@ -19,6 +19,7 @@ from dollygrip import __version__
 if TYPE_CHECKING:
     from dollygrip.classifiers.records import ClipLabels
     from dollygrip.runners.engine import Workers
+    from dollygrip.runners.training import Trained
 
 OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
 
@@ -106,6 +107,33 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(classify)
     _add_classifier(classify)
     _add_json(classify, "print JSON lines, as into a pipe, instead of a table")
+
+    train = _command(
+        commands, "train", _train, "fit the learned classifier to your own labels of a run's clips"
+    )
+    train.add_argument(
+        "--labels",
+        required=True,
+        metavar="FILE",
+        help="what people say of the clips: CSV or JSON lines with 'clip' and labels (yes, no, "
+        "unsure), or CameraBench's folder; clips with the same 'group' are judged together",
+    )
+    train.add_argument(
+        "--run",
+        default=DEFAULT_RUN,
+        metavar="RUN",
+        help="run folder with the clips' motion; no video is read (default: %(default)s)",
+    )
+    train.add_argument(
+        "-o",
+        "--out",
+        default="weights.safetensors",
+        metavar="WEIGHTS",
+        help="file to write (default: %(default)s)",
+    )
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of what is random (default: %(default)s)"
+    )
 
     show = _command(commands, "show", _show, "print the labels of a run")
     _add_run(show)
@@ -256,12 +284,15 @@ def _errors() -> tuple[type[Exception], ...]:
     """What is the user's to mend: one line, no traceback."""
     from dollygrip.runners.engine import EngineError
     from dollygrip.runners.formats.path import PoseError
+    from dollygrip.runners.formats.truth import LabelError
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
+    from dollygrip.runners.training import TrainingError
     from dollygrip.runners.video import VideoError
     from dollygrip.runners.views import ViewError
 
-    return EngineError, PoseError, SettingsError, StoreError, VideoError, ViewError, OSError
+    ours = (EngineError, LabelError, PoseError, SettingsError, StoreError)
+    return (*ours, TrainingError, VideoError, ViewError, OSError)
 
 
 def _reason(error: Exception) -> str:
@@ -328,6 +359,50 @@ def _classify(options: argparse.Namespace) -> int:
     records = classify_run(options.run, options.classifier, settings=options.settings)
     as_json = options.json or not sys.stdout.isatty()
     return _report(_print_records(records, as_json), options.run)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dollygrip.runners.training import check_name, collect, train, write_weights
+
+    out = Path(options.out)
+    check_name(out)
+    lessons = collect(Path(options.run), Path(options.labels), watch=_with_progress)
+    for reason, count in sorted(lessons.left_out.items()):
+        _say(f"left out: {count} {'clip' if count == 1 else 'clips'} {reason}")
+    counts = lessons.counts
+    yes, no = (sum(said[i] for said in counts.values()) for i in (0, 1))
+    _say(f"learning from {len(lessons.rows)} clips: {yes} times yes, {no} times no")
+    trained = train(lessons, options.seed, watch=_with_progress)
+    settings = write_weights(out, trained)
+    _print_training(trained, counts)
+    _say(f"{out} has the weights that do best for clips held out: {trained.chosen}")
+    _say("next: put these two lines into a file, say learned.toml:")
+    for line in settings.splitlines():
+        _say(f"    {line}")
+    run = _argument(options.run)
+    _say(f"then: dollygrip classify --classifier learned --settings learned.toml {run}")
+    return OK
+
+
+def _print_training(trained: "Trained", counts: dict[str, tuple[int, int]]) -> None:
+    """What was tried with its scores, then each label."""
+    tried = (
+        (
+            f"{name} (chosen)" if name == trained.chosen else name,
+            f"{found.log_loss:.4f}",
+            f"{found.mean_ap:.3f}",
+            f"{found.exact:.3f}",
+            f"{found.calibration_error:.3f}",
+        )
+        for name, found in trained.scores.items()
+    )
+    _print_table(("weights", "log loss", "mean AP", "exact", "calibration error"), tried)
+    precisions = [found.average_precision for found in trained.scores.values()]
+    labels = (
+        (name, *map(str, said), *(f"{p[name]:.3f}" if name in p else "" for p in precisions))
+        for name, said in counts.items()
+    )
+    _print_table(("label", "yes", "no", *(f"AP {name}" for name in trained.scores)), labels)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -71,6 +71,16 @@ class Lessons:
     groups: IntArray
     left_out: Mapping[str, int]
 
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How often people said yes and no, for each label that they spoke of."""
+        said = zip(DEFINITIONS, self.known.T, self.answers.T, strict=True)
+        return {
+            definition.name: (int((known & answers).sum()), int((known & ~answers).sum()))
+            for definition, known, answers in said
+            if known.any()
+        }
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -161,12 +171,13 @@ def collect(run: Path, labels: Path, watch: Watch = lambda items, total: items) 
     )
 
 
-def train(lessons: Lessons, seed: int = 0) -> Trained:
+def train(lessons: Lessons, seed: int = 0, watch: Watch = lambda items, total: items) -> Trained:
     """Calibrate and refit the shipped networks, and keep what does best on clips held out.
 
     Args:
         lessons: What to learn from.
         seed: Of all that is random.
+        watch: Passes the parts of the cross-validation on, given how many there are.
 
     Raises:
         TrainingError: A package is not installed.
@@ -196,14 +207,12 @@ def train(lessons: Lessons, seed: int = 0) -> Trained:
             return calibrated(start, rows, answers, kinds=_KINDS)
         return refit.fit(rows, answers).network_
 
-    scores = {}
-    folds = list(grouped_folds(lessons.groups, _FOLDS))
-    for name in (SHIPPED, CALIBRATED, REFITTED):
-        chances = np.zeros(lessons.known.shape)
-        for seen, held in folds:
+    chances = {name: np.zeros(lessons.known.shape) for name in (SHIPPED, CALIBRATED, REFITTED)}
+    for seen, held in watch(grouped_folds(lessons.groups, _FOLDS), _FOLDS):
+        for name, told in chances.items():
             network = made(name, seen)
-            chances[held] = [network.probabilities(rows) for rows in lessons.rows[held]]
-        scores[name] = _scores(lessons, chances)
+            told[held] = [network.probabilities(rows) for rows in lessons.rows[held]]
+    scores = {name: _scores(lessons, told) for name, told in chances.items()}
     chosen = min(scores, key=lambda name: scores[name].log_loss)
     labels = made(chosen, np.arange(len(lessons.rows)))
     return Trained(
@@ -310,5 +319,4 @@ def _rounded(scores: Scores) -> dict[str, float]:
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
-    return f"; left out: {told}" if told else ""
+    return "".join(f"; {count} {reason}" for reason, count in sorted(left_out.items()))
