@@ -107,12 +107,7 @@ def match(
     Raises:
         LabelError: A clip may be either of two records, or two clips are the same one.
     """
-    index: dict[str, list[ClipLabels]] = {}
-    for record in records:
-        path = PurePath(record.path)
-        for key in {f"id {record.clip_id}", f"path {path}", f"name {path.name}"}:
-            index.setdefault(key, []).append(record)
-        index.setdefault(f"stem {_stem(path.name)}", []).append(record)
+    index = _index(records)
     pairs, taken = [], dict[str, LabelledClip]()
     for clip in clips:
         found = _record_of(clip, index)
@@ -124,38 +119,41 @@ def match(
     return tuple(pairs)
 
 
+def _index(records: Iterable[ClipLabels]) -> dict[str, list[ClipLabels]]:
+    """Records by all that they may be called; those of one name also by their folders."""
+    index: dict[str, list[ClipLabels]] = {}
+    for record in records:
+        for key in (f"id {record.clip_id}", *_names(PurePath(record.path))):
+            index.setdefault(key, []).append(record)
+    shared = [(key, group) for key, group in index.items() if len(group) > 1]
+    for key, group in shared:
+        for record in group:
+            for folders in _folders(PurePath(record.path)):
+                index.setdefault(f"{key} in {folders}", []).append(record)
+    return index
+
+
 def _record_of(clip: LabelledClip, index: Mapping[str, list[ClipLabels]]) -> ClipLabels | None:
     path = PurePath(clip.clip)
-    for key in (
-        f"id {clip.clip}",
-        f"path {path}",
-        f"name {path.name}",
-        f"stem {_stem(path.name)}",
-    ):
-        if found := index.get(key):
-            shared = [_shared_folders(path, PurePath(record.path)) for record in found]
-            best = [r for r, depth in zip(found, shared, strict=True) if depth == max(shared)]
-            if len(best) > 1:
-                raise LabelError(
-                    f"{clip.where}: {clip.clip!r} may be {best[0].path} or {best[1].path}"
-                )
-            return best[0]
-    return None
+    key = next((key for key in (f"id {clip.clip}", *_names(path)) if key in index), None)
+    if key is None:
+        return None
+    nearest = (index[inside] for f in _folders(path) if (inside := f"{key} in {f}") in index)
+    group = next(nearest, index[key])
+    if len(group) > 1:
+        raise LabelError(f"{clip.where}: {clip.clip!r} may be {group[0].path} or {group[1].path}")
+    return group[0]
 
 
-def _stem(name: str) -> str:
-    return _SUFFIX.sub("", name)
+def _names(path: PurePath) -> tuple[str, str, str]:
+    """What a clip may be called, the surest first."""
+    return f"path {path}", f"name {path.name}", f"stem {_SUFFIX.sub('', path.name)}"
 
 
-def _shared_folders(first: PurePath, second: PurePath) -> int:
-    """How many folders agree, from the innermost outwards."""
-    both = zip(reversed(first.parts[:-1]), reversed(second.parts[:-1]), strict=False)
-    depth = 0
-    for ours, theirs in both:
-        if ours != theirs:
-            break
-        depth += 1
-    return depth
+def _folders(path: PurePath) -> list[str]:
+    """The folders that a clip is in, from all of them to the innermost alone."""
+    folders = path.parts[:-1]
+    return ["/".join(folders[k:]) for k in range(len(folders))]
 
 
 # --- reading --------------------------------------------------------------------------------
