@@ -22,9 +22,9 @@ BEST_SHARE = 0.3
 # The nearest that a still point may be, as inverse scene depth.
 _NEAREST = 10.0
 # A track that misses its still point by more moves by itself, pixels of a 480 px picture: lenses,
-# noise and small errors of a path stay below. Such errors need neither every picture nor a kernel
-# that shrinks to less.
-_CLEARLY_OFF = 6.0
+# noise and small errors of a path stay below. What crosses much of the picture is followed less
+# well: so much of its way, too. Neither needs every picture, nor a kernel that shrinks to less.
+_CLEARLY_OFF, _OF_ITS_WAY = 6.0, 0.2
 _EVERY = 2
 _SCALES = (np.inf, 16.0, 4.0, 1.0)
 
@@ -74,5 +74,10 @@ def moving_share(tracks: Tracks, trajectory: Trajectory) -> float:
     some = tracks.frame % _EVERY == 0
     few = replace(tracks, frame=tracks.frame[some], track=tracks.track[some], xy=tracks.xy[some])
     found = structure(few, trajectory, _NEAREST * translation_scale(trajectory), _SCALES)
-    off = found.residual > _CLEARLY_OFF * max(tracks.size) / 480.0
+    low, high = (np.full((tracks.track.max(initial=0) + 1, 2), side) for side in (np.inf, -np.inf))
+    np.minimum.at(low, few.track, few.xy)
+    np.maximum.at(high, few.track, few.xy)
+    way = np.linalg.norm((high - low)[found.track], axis=1)
+    unit = max(tracks.size) / 480.0
+    off = found.residual > np.maximum(_CLEARLY_OFF * unit, _OF_ITS_WAY * way)
     return float(found.observations[off].sum() / max(found.observations.sum(), 1))
