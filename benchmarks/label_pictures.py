@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dollygrip.classifiers.labels import BY_NAME, COMBINED, DEFINITIONS
+from dollygrip.classifiers.labels import DEFINITIONS
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.rotations import exp
 from dollygrip.geometry.synthetic import Motion, Move, Shake, camera_path
@@ -34,14 +34,17 @@ _SUBJECT, _INK, _PAPER = (200, 60, 50), (70, 70, 70), (255, 255, 255)
 # Few colours make small files.
 _TONES = 16
 
+# Clear to see, as in `Move`, by the first word or words of a label.
 _AMOUNTS = {
     **{"pan": 16.0, "tilt": 11.0, "roll": 20.0},
     **{"truck": 0.28, "pedestal": 0.2, "dolly": 0.4, "zoom": 0.45},
+    **{"arc": 36.0, "crane": 24.0, "dolly_zoom": 0.4},
 }
 _FROM_THE_SIDE = ("tilt_up", "tilt_down", "pedestal_up", "pedestal_down", "crane_up", "crane_down")
 _FROM_BEHIND = ("roll_cw", "roll_ccw")
-# How far from the camera the subject stands, in scene depths.
-_DISTANCE = 1.0
+# How far ahead of the camera the subject stands, and how far below it the ground is.
+_DISTANCE, _FLOOR = 1.0, 0.3
+_TRUNK = (120, 85, 60)
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,37 +58,31 @@ def label_picture(name: str) -> Image:
     """(H, W, 3) RGB: what a label looks like, in the picture and in space."""
     path = label_path(name)
     first, last = render(_ends(path), _world())
-    still = name == "static"
-    left = [
-        _written(first, "first frame"),
-        _written(last if still else _with_arrows(last, path, loose=name == "shaky"), "last frame"),
-    ]
+    loose = name == "shaky"
+    if name != "static":
+        last = _with_arrows(last, path, loose)
+    frames = (_written(first, "first frame"), _written(last, "last frame"))
     if name in _FROM_BEHIND:
-        right = _from_behind(path)
+        camera = _from_behind(path)
     else:
-        right = _plan(path, from_above=name not in _FROM_THE_SIDE, loose=name == "shaky")
-    gap = np.full((_GAP, FRAME[0], 3), 255, np.uint8)
-    column = np.concatenate([left[0], gap, left[1]])
-    between = np.full((len(column), _GAP, 3), 255, np.uint8)
+        camera = _plan(path, from_above=name not in _FROM_THE_SIDE, loose=loose)
+    gap = np.full((_GAP, FRAME[0], 3), _PAPER, np.uint8)
+    left = np.concatenate([frames[0], gap, frames[1]])
+    gap = np.full((len(left), _GAP, 3), _PAPER, np.uint8)
     step = 256 / _TONES
-    whole = np.concatenate([column, between, right], axis=1)
-    few = np.clip(np.round(whole / step) * step, 0, 255)
-    return np.asarray(few, np.uint8)
+    toned = np.round(np.concatenate([left, gap, camera], axis=1) / step) * step
+    return np.asarray(np.minimum(toned, 255), np.uint8)
 
 
 def label_path(name: str) -> Trajectory:
     """A clear example of a label, as the exact path of its camera."""
-    axis = BY_NAME[name].axis
     moves: list[Motion] = []
     if name == "shaky":
         moves.append(Shake(1.6, 0.01, seed=5))
-    elif name in COMBINED:
+    elif name != "static":
         # A crane that comes down is one that goes up, backwards: else it would end below ground.
         risen = name.replace("crane_down", "crane_up")
-        amount = 0.4 if name.startswith("dolly_zoom") else 24.0 if "crane" in name else 36.0
-        moves.append(Move(risen, amount, distance=_DISTANCE))
-    elif axis:
-        moves.append(Move(name, _AMOUNTS[axis]))
+        moves.append(Move(risen, _AMOUNTS[name.rsplit("_", 1)[0]], distance=_DISTANCE))
     path = camera_path(moves, duration=2.0, rate=12.0, size=FRAME)
     return path.reversed() if name == "crane_down" else path
 
@@ -106,26 +103,25 @@ def _run(options: argparse.Namespace) -> int:
 
 def _world() -> Scene:
     """A red box in the middle, posts before it, trees and a house behind: plain, with depth."""
-    floor = 0.3
     panels = [
         _wall((-200.0, -60.0, 30.0), (400.0, 0.0, 0.0), (0.0, 61.0, 0.0), (196, 222, 240)),
-        *_ground(floor),
+        *_ground(),
     ]
-    for low, high, color in _boxes(floor):
+    for low, high, color in _boxes():
         panels += _box(low, high, color)
-    return Scene("plain", tuple(panels), floor)
+    return Scene("plain", tuple(panels), _FLOOR)
 
 
-def _boxes(floor: float) -> Iterator[tuple[FloatArray, FloatArray, Color]]:
+def _boxes() -> Iterator[tuple[FloatArray, FloatArray, Color]]:
     def standing(x: float, z: float, wide: float, tall: float, foot: float = 0.0) -> FloatArray:
-        low, high = floor - foot - tall, floor - foot
+        low, high = _FLOOR - foot - tall, _FLOOR - foot
         return np.array([[x - wide / 2, low, z - wide / 2], [x + wide / 2, high, z + wide / 2]])
 
     yield *standing(0.0, _DISTANCE + 0.1, 0.2, 0.36), _SUBJECT
     for x in (-0.24, 0.26):
         yield *standing(x, 0.62, 0.045, 0.2), (90, 100, 120)
     for x, z in ((-0.75, 2.2), (-1.25, 3.2), (0.55, 2.6), (2.3, 3.4)):
-        yield *standing(x, z, 0.1, 0.5), (120, 85, 60)
+        yield *standing(x, z, 0.1, 0.5), _TRUNK
         yield *standing(x, z, 0.45, 0.55, foot=0.4), (70, 140, 80)
     yield *standing(1.7, 4.6, 1.3, 1.1), (235, 205, 140)
     yield *standing(-2.6, 6.5, 1.6, 1.5), (200, 180, 210)
@@ -147,16 +143,16 @@ def _box(low: FloatArray, high: FloatArray, color: Color) -> list[Panel]:
     ]
 
 
-def _ground(floor: float) -> list[Panel]:
+def _ground() -> list[Panel]:
     """Tiles of half a scene depth, in rows across, so that each is filtered as it needs."""
-    rows = []
+    colors = np.array([(172, 190, 150), (154, 174, 132)], np.uint8)
+    rows = [_wall((-200.0, _FLOOR, 30.0), (400.0, 0.0, 0.0), (0.0, 0.0, -16.0), (163, 182, 141))]
     for row, z in enumerate(np.arange(-2.0, 14.0, 0.5)):
-        tiles = np.array([(172, 190, 150), (154, 174, 132)], np.uint8)[(np.arange(48) + row) % 2]
+        tiles = colors[(np.arange(48) + row) % 2]
         texture = np.repeat(np.repeat(tiles[None], 8, axis=1), 8, axis=0)
-        origin, right, down = (-12.0, floor, z + 0.5), (24.0, 0.0, 0.0), (0.0, 0.0, -0.5)
-        rows.append(Panel(*map(np.array, (origin, right, down)), texture, shell=True))
-    far = (-200.0, floor, 30.0), (400.0, 0.0, 0.0), (0.0, 0.0, -16.0)
-    return [_wall(*far, (163, 182, 141)), *rows]
+        origin, right, down = (-12.0, _FLOOR, z + 0.5), (24.0, 0.0, 0.0), (0.0, 0.0, -0.5)
+        rows.append(_textured(origin, right, down, texture, shell=True))
+    return rows
 
 
 def _wall(
@@ -166,17 +162,25 @@ def _wall(
     color: Sequence[int],
     shell: bool = True,
 ) -> Panel:
-    texture = np.full((16, 16, 3), color, np.uint8)
-    places = (np.asarray(corner, float) for corner in (origin, right, down))
-    return Panel(*places, texture, shell)
+    return _textured(origin, right, down, np.full((16, 16, 3), color, np.uint8), shell)
+
+
+def _textured(
+    origin: Sequence[float],
+    right: Sequence[float],
+    down: Sequence[float],
+    texture: Image,
+    shell: bool,
+) -> Panel:
+    return Panel(np.array(origin), np.array(right), np.array(down), texture, shell)
 
 
 def _landmarks() -> FloatArray:
     """(M, 3) things whose way through the picture is told."""
     tops = [
         corner
-        for low, high, color in _boxes(0.3)
-        if color != (120, 85, 60)
+        for low, high, color in _boxes()
+        if color != _TRUNK
         for corner in ([low[0], low[1], low[2]], [high[0], low[1], low[2]])
     ]
     return np.array(tops)
@@ -251,7 +255,7 @@ def _plan(path: Trajectory, from_above: bool, loose: bool) -> Image:
     (left, top), (right, bottom) = view(np.stack([subject - half, subject + half]))
     _fill(canvas, [(left, top), (right, top), (right, bottom), (left, bottom)], _SUBJECT)
     if not from_above:
-        (_, ground), *_ = view(np.array([0.0, 0.3, 0.0]))
+        (_, ground), *_ = view(np.array([0.0, _FLOOR, 0.0]))
         _line(canvas, [(4.0, ground), (DIAGRAM[0] - 4.0, ground)], _INK, 1.0)
     moved = np.ptp(path.centers, axis=0).max() > 0.02
     zoomed = abs(np.log(path.focals[-1] / path.focals[0])) > 0.02
