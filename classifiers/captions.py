@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 
-from dollygrip.classifiers.labels import BY_NAME, COMBINED
+from dollygrip.classifiers.labels import BY_NAME, COMBINED, SPEED
 from dollygrip.classifiers.records import Segment
 from dollygrip.classifiers.reliability import Failure
 from dollygrip.classifiers.segments import follows
@@ -149,16 +149,16 @@ def _paces(
     moves: Sequence[str], speed: str | None, speeds: Mapping[str, str] | None
 ) -> dict[str, str]:
     """The speed of each move that is known, combined ones included."""
-    single = [move for move in moves if move not in COMBINED]
     if speeds is None:
+        parts = {part for move in moves for part in COMBINED.get(move, ())}
         # All are slow where the fastest is; which one is fast is clear only of one.
-        alike = speed == "slow" or len(single) < 2
-        speeds = dict.fromkeys(single, speed) if speed and alike else {}
+        alike = speed == "slow" or len(set(moves) - parts) == 1
+        speeds = dict.fromkeys((*moves, *parts), speed) if speed and alike else {}
     paces = dict(speeds)
     for move in moves:
-        parts = {speeds.get(part, "regular") for part in COMBINED.get(move, ())}
-        if parts:
-            paces[move] = "fast" if "fast" in parts else min(parts)
+        found = [speeds.get(part, "regular") for part in COMBINED.get(move, ())]
+        if found:
+            paces[move] = max(found, key=SPEED.index)
     return paces
 
 

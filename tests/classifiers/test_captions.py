@@ -149,6 +149,7 @@ def test_an_arc_has_the_pace_of_its_parts():
     mixed = said(*both, speeds=slow | {"truck_left": "regular"})
     assert mixed == "The camera arcs clockwise"
     assert said(*both, speed="slow") == "The camera slowly arcs clockwise"
+    assert said(*both, speed="fast") == "The camera quickly arcs clockwise"
 
 
 def test_small_moves_are_slight():
