@@ -42,15 +42,16 @@ _ALIKE = ((_PAN, _TRUCK), (_TILT, _PEDESTAL))
 _LADDER_RATE = 8.0
 # How often an answer is one path.
 _POSES_SHARE = 0.35
-# How often a subject is taken for the scene: any, and one that the camera follows.
-_DOMINATED, _FOLLOWED = 0.06, 0.3
-# Noise of a path in least visible amounts and more: degrees, scene depths, log focal.
+# How often a subject is taken for the scene: one that moves by itself; one that keeps its place in
+# the picture by chance; one that the camera follows.
+_DOMINATED, _ACCOMPANIED, _FOLLOWED = 0.04, 0.02, 0.3
+# Noise of a path: degrees, scene depths, log focal.
 _NOISE = np.array([0.1, 0.1, 0.08, 0.003, 0.003, 0.006, 0.003])
 # Travel, in scene depths, that makes half of the parallax that a scene has.
 _HALF_SEEN = 0.04
-# Growth, in log focal length, of which half is missed by a model without.
+# Growth, in log focal length, of which a model without misses half.
 _HALF_GROWN = 0.03
-# Below this share of what is just seen, a picture stands still.
+# Degrees, scene depths and log focal by which a picture that stands still may seem to move.
 _STILL = np.array([0.4, 0.4, 0.7, 0.008, 0.008, 0.012, 0.012])
 
 
@@ -121,12 +122,7 @@ def wrong_focal(times: FloatArray, curve: FloatArray, rng: np.random.Generator) 
 
 
 def subject(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A subject that fills the picture is taken for the scene: its motion is added, reversed.
-
-    One that the camera follows takes the camera's own motion away.
-    """
-    if rng.random() < 0.4:
-        return _rescaled(curve, _TRAVELS, np.full(len(times), 1.0 - rng.uniform(0.5, 1.0)))
+    """A subject that fills the picture is taken for the scene: its motion is added, reversed."""
     wrong = curve.copy()
     gone = _wander(times, rng)[:, None] * rng.normal(0.0, 1.0, 3) * _spread(rng, 0.03, 0.4)
     if rng.random() < 0.5:
@@ -134,6 +130,11 @@ def subject(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> F
     else:
         wrong[:, _TURNS] += np.degrees(gone) * np.array([1.0, 0.3, 0.15])
     return wrong
+
+
+def companion(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A subject that keeps its place in the picture is taken for the scene: no travel is left."""
+    return _rescaled(curve, _TRAVELS, np.full(len(times), 1.0 - rng.uniform(0.5, 1.0)))
 
 
 FAULTS: dict[str, tuple[float, Fault]] = {
@@ -147,6 +148,7 @@ FAULTS: dict[str, tuple[float, Fault]] = {
     "focal_wobble": (0.2, focal_wobble),
     "wrong_focal": (0.35, wrong_focal),
     "subject": (_DOMINATED, subject),
+    "companion": (_ACCOMPANIED, companion),
 }
 """What befalls the path of a pose file, how often, in this order."""
 
@@ -181,7 +183,7 @@ def as_poses(
     stride = int(rng.choice([1, 1, 2, 3, 5]))
     times, curve = _curve(path, stride)
     for name, (often, fault) in FAULTS.items():
-        if rng.random() < (_FOLLOWED if followed and name == "subject" else often):
+        if rng.random() < (_FOLLOWED if followed and name == "companion" else often):
             curve = fault(times, curve, rng)
     told = rng.random() < 0.25
     sigmas = _NOISE * _spread(rng, 0.2, 5.0) if told else np.zeros(7)
@@ -202,14 +204,14 @@ def as_ladder(
     """The path under each model of the ladder, weighed; see :func:`seen_through`."""
     rate = (len(path) - 1) / float(path.times[-1] - path.times[0])
     times, curve = _curve(path, max(1, round(rate / _LADDER_RATE)))
-    scene = _Scene.drawn(rng, _FOLLOWED if followed else _DOMINATED)
+    scene = _Scene.drawn(rng, followed)
     # The focal length shows only in parallax and wide turns; else a usual one is assumed.
     assumed = FOCAL_PRIOR * max(path.size)
     known = scene.relief > 0.3 and rng.random() < 0.6
     focal = _first_focal(path) if known else assumed
     seen = _seen_through_lens(curve, focal / _first_focal(path))
-    if scene.dominated:
-        seen = subject(times, seen, rng)
+    if scene.taken_for_scene is not None:
+        seen = scene.taken_for_scene(times, seen, rng)
     beliefs = _beliefs(seen, scene, rng)
     if beliefs[STATIC] == 1.0:
         beliefs = {STATIC: 1.0}
@@ -291,24 +293,27 @@ class _Scene:
             lenses, subjects, warps.
         noise: Factor on the noise of every path.
         honesty: Stated over true noise.
-        dominated: A subject is taken for the scene.
+        taken_for_scene: What a subject does to the path that is taken for the scene.
     """
 
     relief: float
     unrest: float
     noise: float
     honesty: float
-    dominated: bool
+    taken_for_scene: Fault | None
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, dominated: float) -> "_Scene":
+    def drawn(cls, rng: np.random.Generator, followed: bool) -> "_Scene":
         flat = rng.random() < 0.12
+        taken: Fault | None = subject if rng.random() < _DOMINATED else None
+        if rng.random() < (_FOLLOWED if followed else _ACCOMPANIED):
+            taken = companion
         return cls(
             relief=float(rng.uniform(0.0, 0.25) if flat else rng.beta(4.0, 1.5)),
             unrest=float(rng.beta(1.3, 9.0)),
-            noise=_spread(rng, 0.25, 4.0),
-            honesty=float(np.exp(rng.normal(-0.1, 0.6))),
-            dominated=bool(rng.random() < dominated),
+            noise=_spread(rng, 0.3, 6.0),
+            honesty=float(np.exp(rng.normal(0.2, 0.6))),
+            taken_for_scene=taken,
         )
 
 
@@ -318,7 +323,7 @@ def _beliefs(seen: FloatArray, scene: _Scene, rng: np.random.Generator) -> dict[
     travel, growth = float(np.linalg.norm(extent[_TRAVELS])), float(extent[_ZOOM])
     still = float((extent / _STILL).max())
     standing = 1.0 / (1.0 + (0.6 * still) ** 4)
-    if still < 1e-3 and not scene.dominated and rng.random() < 0.6:
+    if still < 0.3 and scene.taken_for_scene is None and rng.random() < 0.85:
         return {STATIC: 1.0} | dict.fromkeys(MOVING, 0.0)
     parallax = scene.relief * travel / (travel + _HALF_SEEN)
     zooming = growth / (growth + _HALF_GROWN)
@@ -357,7 +362,7 @@ def _read_by(
             wrong = _exchanged(wrong, float(rng.normal(0.0, 0.35)))
         wrong = _rescaled(wrong, _TRAVELS, np.full(len(times), np.exp(rng.normal(0.0, 0.2))))
         sure[_TURNS] *= 2.0
-        sure[_TRAVELS] = _NOISE[_TRAVELS] + 0.1 * np.ptp(wrong[:, _TRAVELS], axis=0)
+        sure[_TRAVELS] = 1.5 * _NOISE[_TRAVELS] + 0.1 * np.ptp(wrong[:, _TRAVELS], axis=0)
         if model == TRANSLATION:
             wrong[:, _DOLLY] += rng.uniform(0.7, 1.1) * wrong[:, _ZOOM]
             wrong[:, _ZOOM] = 0.0
