@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
+from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS, opposite_of
 from dollygrip.classifiers.records import Segment
 from dollygrip.classifiers.segments import SegmentSettings, Span, axis_spans, spans_of, timeline
 from dollygrip.classifiers.visibility import VisibleMotion
@@ -95,6 +95,17 @@ def test_a_hold_has_its_own_score(sequence, label):
     (hardly,) = (s.score for s in crept.segments if s.motion == "static")
     assert still.scores["static"] < 0.1 < 0.5 <= hardly < surely
     assert surely == pytest.approx(1.0, abs=0.01)
+
+
+def test_time_reversed_is_the_story_told_backwards(sequence, label):
+    seen = sequence((1.5, {"pan": 15.0}), (1.2, {}), (2.0, {"dolly": 0.3}), (1.5, {"zoom": -0.3}))
+    forward, backward = label(seen), label(seen.reversed())
+    assert [s.motion for s in forward.segments] == ["pan_right", "static", "dolly_in", "zoom_out"]
+    for one, other in zip(forward.segments, reversed(backward.segments), strict=True):
+        still = one.motion == "static"
+        assert other.motion == (one.motion if still else opposite_of(one.motion))
+        ends = forward.end - other.end, forward.end - other.start
+        assert ends == pytest.approx((one.start, one.end), abs=0.05)
 
 
 @pytest.mark.parametrize("fps", [8.0, 12.0, 30.0])
