@@ -160,7 +160,7 @@ def _pace(motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray) 
         if label in DIRECTIONS
         for axis in [AXES.index(BY_NAME[label].axis)]
     ]
-    return max(rates, default=None)
+    return float(max(rates)) if rates else None
 
 
 def _frozen_seconds(diagnostics: Mapping[str, Any]) -> float | None:

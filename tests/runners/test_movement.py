@@ -8,7 +8,7 @@ import pytest
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.synthetic import Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
-from dollygrip.runners.estimators.movement import movement
+from dollygrip.runners.estimators.movement import movement, moving_share
 from dollygrip.runners.estimators.tracks import Tracks, track_points
 from dollygrip.runners.rendering import Look, render
 from dollygrip.runners.scenery import person, scene
@@ -85,6 +85,18 @@ def test_movers_are_told_from_the_world(name, noise):
     assert seen[WORLD:].sum() > 10
     assert belief[:WORLD][seen[:WORLD]].max() < 0.1
     assert belief[WORLD:][seen[WORLD:]].min() > 0.9
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_what_moves_by_itself_is_a_share_of_what_was_seen(name):
+    path = path_of(name)
+    tracks = tracks_of(path, 0.2)
+    of_movers = float(np.mean(tracks.track >= WORLD))
+    calm = tracks.track < WORLD
+    world = replace(tracks, frame=tracks.frame[calm], track=tracks.track[calm], xy=tracks.xy[calm])
+    assert moving_share(tracks, path) == pytest.approx(of_movers, abs=0.05)
+    assert moving_share(world, path) == 0.0
+    assert moving_share(EMPTY, path) == 0.0
 
 
 @pytest.mark.parametrize("name", MOTIONS)
