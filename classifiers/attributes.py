@@ -27,9 +27,9 @@ LEVELS: Mapping[str, tuple[Any, ...]] = {
 AMOUNTS = ("shake", "pace", "moving_share", "frozen_seconds", "blur")
 """The numbers behind the levels."""
 
-SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.003, "smooth"), (0.01, "unsteady"))
-"""Shake in picture sizes below which a shot has that steadiness: at 1920 pixels about 1.5, 6, 20;
-in the hand of somebody who sways 0.07, 0.3 and 0.9 degrees (root mean square)."""
+SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.002, "smooth"), (0.01, "unsteady"))
+"""Shake in picture sizes below which a shot has that steadiness: at 1920 pixels about 1.5, 4 and
+20; of a hand that trembles between 1 and 6 Hz 0.07, 0.2 and 0.9 degrees (root mean square)."""
 
 SLOW, FAST = 1.7, 11.5
 """Borders of slow and fast, in multiples a second of the amount that makes a move visible: for a

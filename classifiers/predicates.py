@@ -168,8 +168,8 @@ wobbling = both(negated(moving), negated(still))
 """The camera stays where it is, but not perfectly so."""
 shaky = has("shaky")
 """The camera shakes visibly."""
-steady = negated(_amount("shake", SHAKE_LEVELS[1][0]))
-"""The camera is smooth or very smooth."""
+steady = negated(either(shaky, _amount("shake", SHAKE_LEVELS[1][0])))
+"""The camera moves smoothly, or not at all."""
 slow = without(moving, _faster_than(SLOW))
 """The camera clearly moves, and slowly."""
 fast = both(moving, _faster_than(FAST))
@@ -246,7 +246,7 @@ TASKS: Mapping[str, tuple[Predicate, Predicate]] = {
     ),
     "motion_and_steadiness/is_the_camera_clearly_moving_or_not": yes_or_no(moving),
     "motion_and_steadiness/is_the_camera_fixed_or_moving": yes_or_no(still),
-    "motion_and_steadiness/is_the_camera_stable_or_shaky": (steady, shaky),
+    "motion_and_steadiness/is_the_camera_stable_or_shaky": yes_or_no(steady),
     "motion_and_steadiness/is_the_fixed_camera_shaking_or_not": (still, wobbling),
     "motion_direction/arc_ccw_vs_arc_cc": (has("arc_ccw"), has("arc_cw")),
     "motion_direction/crane_up_vs_crane_down": (has("crane_up"), has("crane_down")),
