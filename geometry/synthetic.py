@@ -7,6 +7,7 @@ therefore an exact circle.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -218,16 +219,11 @@ def camera_path(
     half_turns = rotation_from_pan_tilt_roll(0.5 * steps[:, :3])
     travels = steps[:, 3:6] * np.array([1.0, -1.0, 1.0])
 
+    rotations = np.stack([*accumulate(turns, np.matmul, initial=np.eye(3))])
+    moved = (rotations[:-1] @ half_turns @ travels[..., None])[..., 0]
     poses = np.tile(np.eye(4), (count, 1, 1))
-    rotation, center = np.eye(3), np.zeros(3)
-    for index, (turn, half, travel) in enumerate(
-        zip(turns, half_turns, travels, strict=True), start=1
-    ):
-        center = center + rotation @ half @ travel
-        rotation = rotation @ turn
-        if index % substeps == 0:
-            poses[index // substeps, :3, :3] = rotation
-            poses[index // substeps, :3, 3] = center
+    poses[:, :3, :3] = rotations[::substeps]
+    poses[1:, :3, 3] = np.cumsum(moved, axis=0)[substeps - 1 :: substeps]
     first_focal = FOCAL_PRIOR * max(size) if focal is None else focal
     return Trajectory.from_poses(
         fine[::substeps],
