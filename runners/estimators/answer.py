@@ -70,6 +70,7 @@ def diagnostics(pieces: Sequence[Account]) -> dict[str, Any]:
         "brightness": round(_mean(pieces, [piece.brightness for piece in pieces]), 1),
         "still_share": round(float(np.median(stillness[:, 0])), 3) if len(stillness) else None,
         "moving_share": round(_told(pieces, [piece.moving for piece in pieces]), 4),
+        "depth_spread": round(_told(pieces, [piece.depth_spread for piece in pieces]), 3),
         "explained": {model: round(share, 3) for model, share in _explained(pieces).items()},
         "model": max(belief, key=belief.__getitem__),
         "probability": {model: round(belief[model], 4) for model in MODELS},

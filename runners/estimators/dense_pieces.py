@@ -19,7 +19,7 @@ from dollygrip.runners.estimators.dense_flow import CELL, flow_graph, without_ov
 from dollygrip.runners.estimators.dense_ladder import BLOCK, DenseClimb, Stretch, climb
 from dollygrip.runners.estimators.dense_maps import scene_maps
 from dollygrip.runners.estimators.overlays import PixelRange
-from dollygrip.runners.estimators.pieces import Account, subject_share
+from dollygrip.runners.estimators.pieces import Account, depth_spread, subject_share
 from dollygrip.runners.estimators.standing import still_share
 from dollygrip.runners.estimators.tracks import Tracks, track_pieces
 from dollygrip.runners.estimators.windows import chain_steps, fill_in, keyframes, still_stretch
@@ -168,6 +168,7 @@ def _told(piece: Piece, done: DenseClimb | None) -> Told:
             beliefs=dict.fromkeys(MOVING, 0.0) if done is None else done.beliefs,
             stillness=stillness,
             moving=subject_share(tracks, paths[ALL], explained, stillness),
+            depth_spread=0.0 if done is None else depth_spread(done.solutions[ALL]),
             observations=len(tracks.frame),
             continued=len(tracks.frame) - len(np.unique(tracks.track)),
             texture=float(tracks.texture.mean()),

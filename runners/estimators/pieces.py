@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.bundle import Solution
 from dollygrip.geometry.ladder import ALL, MODELS, MOVING, STATIC, climb
 from dollygrip.geometry.trajectory import FOCAL_PRIOR
 from dollygrip.runners.estimators.movement import moving_share
@@ -42,6 +43,7 @@ class Account:
         beliefs: Probability of each moving model, given that the camera moves.
         stillness: (C, 2) shares of the picture that stand still; see ``still_share``.
         moving: Share of what was followed that moves by itself.
+        depth_spread: How much the inverse depths of what is seen differ; see ``depth_spread``.
         observations: How many positions of points there are.
         continued: How many of these continue a track.
         texture: Share of grid cells that hold a corner, mean of the frames.
@@ -56,6 +58,7 @@ class Account:
     beliefs: Mapping[str, float]
     stillness: FloatArray
     moving: float
+    depth_spread: float
     observations: int
     continued: int
     texture: float
@@ -85,6 +88,7 @@ def explain(tracks: Tracks, most_keyframes: int, most_tracks: int) -> Account:
     stillness = still_share(tracks)
     paths = dict.fromkeys(MOVING, still_stretch(frames, focal))
     explained, beliefs = dict.fromkeys(MODELS, 0.0), dict.fromkeys(MOVING, 0.0)
+    spread = 0.0
     if len(shared):
         first, last = int(shared[0]), int(shared[-1]) + 1
         known = tracks.times[first : last + 1]
@@ -100,6 +104,7 @@ def explain(tracks: Tracks, most_keyframes: int, most_tracks: int) -> Account:
             for model in MOVING
         }
         explained, beliefs = dict(done.explained), dict(done.beliefs)
+        spread = depth_spread(done.solutions[ALL])
     return Account(
         times=tracks.times,
         size=tracks.size,
@@ -109,11 +114,22 @@ def explain(tracks: Tracks, most_keyframes: int, most_tracks: int) -> Account:
         beliefs=beliefs,
         stillness=stillness,
         moving=subject_share(tracks, paths[ALL], explained, stillness),
+        depth_spread=spread,
         observations=len(tracks.frame),
         continued=len(tracks.frame) - len(np.unique(tracks.track)),
         texture=float(tracks.texture.mean()),
         brightness=float(tracks.brightness.mean()),
     )
+
+
+def depth_spread(path: Solution) -> float:
+    """Range of the middle 80% of the inverse depths under a path, as a share of their median.
+
+    A travel by one scene depth shifts near things past far ones by so much of what it shifts them
+    all. Where nothing travels this is what was assumed of depths, not what was seen.
+    """
+    low, middle, high = np.quantile(path.inverse_depth, (0.1, 0.5, 0.9))
+    return float((high - low) / max(middle, 1e-6))
 
 
 def subject_share(
