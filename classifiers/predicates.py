@@ -18,6 +18,8 @@ Predicate = Callable[[ShotLabels], float | None]
 
 # Steepness of an amount over its border, as that of the scores: 0.74 at twice the border.
 _SLOPE = 1.5
+# Pace that is as near to slow as to fast: both are asked about clips that are one or the other.
+_MIDDLING = float(np.sqrt(SLOW * FAST))
 # Blur is a log ratio already; so far beyond the border it is believed as much.
 _BLUR_WIDTH = 0.06
 # Travel that is nothing, in scene depths: a fifth of what is visible.
@@ -137,14 +139,11 @@ def _amount(name: str, border: float) -> Predicate:
     return answer
 
 
-def _faster_than(border: float) -> Predicate:
-    def answer(record: ShotLabels) -> float | None:
-        if "pace" not in record.attributes:
-            return None
-        # Where no move is named there is no pace, and nothing is fast.
-        return _over(record.attributes["pace"] or 0.0, border)
-
-    return answer
+def _quick(record: ShotLabels) -> float | None:
+    if "pace" not in record.attributes:
+        return None
+    # Where no move is named there is no pace, and nothing is quick.
+    return _over(record.attributes["pace"] or 0.0, _MIDDLING)
 
 
 def _blurred(record: ShotLabels) -> float | None:
@@ -170,10 +169,10 @@ shaky = has("shaky")
 """The camera shakes visibly."""
 steady = negated(either(shaky, _amount("shake", SHAKE_LEVELS[1][0])))
 """The camera moves smoothly, or not at all."""
-slow = without(moving, _faster_than(SLOW))
-"""The camera clearly moves, and slowly."""
-fast = both(moving, _faster_than(FAST))
-"""The camera clearly moves, and fast."""
+slow = without(moving, _quick)
+"""The camera clearly moves, and rather slowly than fast."""
+fast = both(moving, _quick)
+"""The camera clearly moves, and rather fast than slowly."""
 blurred: Predicate = _blurred
 """There is motion blur."""
 frozen = _amount("frozen_seconds", FREEZE)
