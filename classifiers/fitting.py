@@ -75,7 +75,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         steps: int = 2000,
         batch_size: int = 1024,
         learning_rate: float = 0.01,
-        weight_decay: float = 0.02,
+        weight_decay: float = 1.0,
         baseline: int | None = None,
         start: Network | None = None,
         random_state: int | np.random.RandomState | None = None,

@@ -36,8 +36,8 @@ GROUP = "group"
 """Column of a label file that says which clips are alike, such as cuts of one video."""
 
 _FOLDS = 5
-# A refit starts from the shipped network and stays close to it: with a hundred clips about a tenth
-# of the way that it goes is taken back at the end, with ten clips nearly all.
+# A refit starts from the shipped network and is pulled back to it: with ten clips nearly all the
+# way, with a hundred about half, with a thousand hardly.
 _STEPS, _RATE, _PULL = 200, 0.001, 1000.0
 # Chances that count as 0 and 1 in a log loss would make one mistake outweigh all else.
 _SURE = 1e-6
