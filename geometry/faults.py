@@ -44,11 +44,13 @@ _LADDER_RATE = 8.0
 _POSES_SHARE = 0.35
 # How often a subject is taken for the scene: one that moves by itself; one that keeps its place in
 # the picture by chance; one that the camera follows.
-_DOMINATED, _ACCOMPANIED, _FOLLOWED = 0.04, 0.02, 0.3
+_DOMINATED, _ACCOMPANIED, _FOLLOWED = 0.06, 0.02, 0.3
+# How often the pictures show next to nothing.
+_HIDDEN = 0.05
 # Noise of a path: degrees, scene depths, log focal.
 _NOISE = np.array([0.1, 0.1, 0.08, 0.003, 0.003, 0.006, 0.003])
 # Travel, in scene depths, that makes half of the parallax that a scene has.
-_HALF_SEEN = 0.04
+_HALF_SEEN = 0.06
 # Growth, in log focal length, of which a model without misses half.
 _HALF_GROWN = 0.03
 # Degrees, scene depths and log focal by which a picture that stands still may seem to move.
@@ -124,7 +126,7 @@ def wrong_focal(times: FloatArray, curve: FloatArray, rng: np.random.Generator) 
 def subject(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A subject that fills the picture is taken for the scene: its motion is added, reversed."""
     wrong = curve.copy()
-    gone = _wander(times, rng)[:, None] * rng.normal(0.0, 1.0, 3) * _spread(rng, 0.03, 0.4)
+    gone = _wander(times, rng)[:, None] * rng.normal(0.0, 1.0, 3) * _spread(rng, 0.03, 0.7)
     if rng.random() < 0.5:
         wrong[:, _TRAVELS] += gone
     else:
@@ -135,6 +137,11 @@ def subject(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> F
 def companion(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A subject that keeps its place in the picture is taken for the scene: no travel is left."""
     return _rescaled(curve, _TRAVELS, np.full(len(times), 1.0 - rng.uniform(0.5, 1.0)))
+
+
+def hidden(times: FloatArray, curve: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Blur, darkness or a bare wall: of all that moves hardly anything is found."""
+    return np.asarray(curve * rng.uniform(0.0, 0.3, 7) ** 2)
 
 
 FAULTS: dict[str, tuple[float, Fault]] = {
@@ -149,6 +156,7 @@ FAULTS: dict[str, tuple[float, Fault]] = {
     "wrong_focal": (0.35, wrong_focal),
     "subject": (_DOMINATED, subject),
     "companion": (_ACCOMPANIED, companion),
+    "hidden": (_HIDDEN, hidden),
 }
 """What befalls the path of a pose file, how often, in this order."""
 
@@ -210,8 +218,8 @@ def as_ladder(
     known = scene.relief > 0.3 and rng.random() < 0.6
     focal = _first_focal(path) if known else assumed
     seen = _seen_through_lens(curve, focal / _first_focal(path))
-    if scene.taken_for_scene is not None:
-        seen = scene.taken_for_scene(times, seen, rng)
+    if scene.mistaken is not None:
+        seen = scene.mistaken(times, seen, rng)
     beliefs = _beliefs(seen, scene, rng)
     if beliefs[STATIC] == 1.0:
         beliefs = {STATIC: 1.0}
@@ -293,27 +301,29 @@ class _Scene:
             lenses, subjects, warps.
         noise: Factor on the noise of every path.
         honesty: Stated over true noise.
-        taken_for_scene: What a subject does to the path that is taken for the scene.
+        mistaken: What befalls the path under every model.
     """
 
     relief: float
     unrest: float
     noise: float
     honesty: float
-    taken_for_scene: Fault | None
+    mistaken: Fault | None
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, followed: bool) -> "_Scene":
         flat = rng.random() < 0.12
-        taken: Fault | None = subject if rng.random() < _DOMINATED else None
-        if rng.random() < (_FOLLOWED if followed else _ACCOMPANIED):
-            taken = companion
+        mistaken: Fault | None = None
+        accompanied = _FOLLOWED if followed else _ACCOMPANIED
+        for often, fault in ((_HIDDEN, hidden), (_DOMINATED, subject), (accompanied, companion)):
+            if rng.random() < often:
+                mistaken = fault
         return cls(
             relief=float(rng.uniform(0.0, 0.25) if flat else rng.beta(4.0, 1.5)),
-            unrest=float(rng.beta(1.3, 9.0)),
+            unrest=float(rng.beta(1.2, 12.0)),
             noise=_spread(rng, 0.3, 6.0),
             honesty=float(np.exp(rng.normal(0.2, 0.6))),
-            taken_for_scene=taken,
+            mistaken=mistaken,
         )
 
 
@@ -323,7 +333,7 @@ def _beliefs(seen: FloatArray, scene: _Scene, rng: np.random.Generator) -> dict[
     travel, growth = float(np.linalg.norm(extent[_TRAVELS])), float(extent[_ZOOM])
     still = float((extent / _STILL).max())
     standing = 1.0 / (1.0 + (0.6 * still) ** 4)
-    if still < 0.3 and scene.taken_for_scene is None and rng.random() < 0.85:
+    if still < 0.3 and scene.mistaken is None and rng.random() < 0.85:
         return {STATIC: 1.0} | dict.fromkeys(MOVING, 0.0)
     parallax = scene.relief * travel / (travel + _HALF_SEEN)
     zooming = growth / (growth + _HALF_GROWN)
