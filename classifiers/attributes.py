@@ -24,7 +24,7 @@ LEVELS: Mapping[str, tuple[Any, ...]] = {
     "motion_blur": (False, True),
 }
 """The levels of each attribute, in the order of how much there is."""
-AMOUNTS = ("shake", "pace", "moving_share", "frozen_seconds", "blur")
+AMOUNTS = ("shake", "pace", "sweep", "moving_share", "frozen_seconds", "blur")
 """The numbers behind the levels."""
 
 SHAKE_LEVELS = ((0.0008, "very_smooth"), (0.002, "smooth"), (0.01, "unsteady"))
@@ -46,8 +46,16 @@ FREEZE = 0.4
 _FREEZE_CHANGE = 0.3
 
 BLUR = 0.28
-"""Log ratio of detail across a motion and along it from which on a picture is blurred: a smear of
-about 3 pixels of 480. Chosen on rendered pictures with a shutter, none, and soft ones."""
+"""Log ratio of detail across a motion and along it from which on a picture looks blurred: a smear
+of about 3 pixels of 480. Chosen on rendered pictures with a shutter, none, and soft ones."""
+
+SWEEP = 0.1
+"""Picture sizes a second below which nothing blurs: 2 pixels of 480 in 1/24 s. Without it textures
+that have a grain of their own, such as grass, pass for blur."""
+# A hand trembles about three times a second, so its speed is so many times its shake.
+_TREMBLING = 20.0
+# A move is fast, and blurs, for a part of the shot.
+_FAST_PART = 75
 
 _NAMES = {
     "pan": "pan_deg",
@@ -81,24 +89,26 @@ def attributes(
     Returns:
         A level, or None where it is not known, for each of :data:`LEVELS` (``speed`` is None where
         nothing moves); each of :data:`AMOUNTS`, None where not known: ``shake`` in picture sizes,
-        ``pace`` of the fastest move in least amounts a second, ``moving_share`` of what was
-        followed, ``frozen_seconds``, ``blur`` as a log ratio; ``net`` in degrees, scene depths and
-        log focal length; ``visible``, the same in picture sizes; ``ground``, travel in scene
-        depths relative to the ground (see :func:`ground_travel`).
+        ``pace`` of the fastest move in least amounts a second, ``sweep`` of the whole picture in
+        picture sizes a second, ``moving_share`` of what was followed, ``frozen_seconds``, ``blur``
+        as a log ratio; ``net`` in degrees, scene depths and log focal length; ``visible``, the same
+        in picture sizes; ``ground``, travel in scene depths relative to the ground (see
+        :func:`ground_travel`).
     """
     known = diagnostics or {}
     net, pace = motion.net, _pace(motion, labels, thresholds)
     moving, frozen = known.get("moving_share"), _frozen_seconds(known)
-    blur = known.get("appearance", {}).get("blur")
+    blur, sweep = known.get("appearance", {}).get("blur"), _sweep(motion)
     return {
         "steadiness": _steadiness(motion, labels),
         "speed": None if pace is None else SPEED[int(pace >= SLOW) + int(pace > FAST)],
         "complexity": _complexity(motion, labels, segments, thresholds),
         "scene": None if moving is None else SCENE[int(moving >= SCENE_MOVES)],
         "frame_freeze": None if frozen is None else frozen >= FREEZE,
-        "motion_blur": None if blur is None else blur >= BLUR,
+        "motion_blur": None if blur is None else blur >= BLUR and sweep >= SWEEP,
         "shake": round(motion.shake, 5),
         "pace": None if pace is None else round(pace, 3),
+        "sweep": round(sweep, 4),
         "moving_share": moving,
         "frozen_seconds": frozen,
         "blur": blur,
@@ -161,6 +171,12 @@ def _pace(motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray) 
         for axis in [AXES.index(BY_NAME[label].axis)]
     ]
     return float(max(rates)) if rates else None
+
+
+def _sweep(motion: VisibleMotion) -> float:
+    """How fast the picture goes by in the fast part of the shot, in picture sizes a second."""
+    intended = np.percentile(np.linalg.norm(motion.rates, axis=1), _FAST_PART)
+    return float(intended) + _TREMBLING * motion.shake
 
 
 def _frozen_seconds(diagnostics: Mapping[str, Any]) -> float | None:

@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from dollygrip.classifiers.attributes import BLUR, FAST, FREEZE, SCENE_MOVES, SHAKE_LEVELS, SLOW
+from dollygrip.classifiers.attributes import (
+    BLUR,
+    FAST,
+    FREEZE,
+    SCENE_MOVES,
+    SHAKE_LEVELS,
+    SLOW,
+    SWEEP,
+)
 from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
 from dollygrip.classifiers.records import ShotLabels
 
@@ -146,7 +154,7 @@ def _quick(record: ShotLabels) -> float | None:
     return _over(record.attributes["pace"] or 0.0, _MIDDLING)
 
 
-def _blurred(record: ShotLabels) -> float | None:
+def _smeared(record: ShotLabels) -> float | None:
     blur = record.attributes.get("blur")
     return None if blur is None else _logistic((blur - BLUR) / _BLUR_WIDTH)
 
@@ -173,7 +181,7 @@ slow = without(moving, _quick)
 """The camera clearly moves, and rather slowly than fast."""
 fast = both(moving, _quick)
 """The camera clearly moves, and rather fast than slowly."""
-blurred: Predicate = _blurred
+blurred = both(_smeared, _amount("sweep", SWEEP))
 """There is motion blur."""
 frozen = _amount("frozen_seconds", FREEZE)
 """One picture stands for a while."""

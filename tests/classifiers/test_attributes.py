@@ -107,9 +107,21 @@ def test_a_freeze_is_a_stop_in_pictures_that_change(path, shown, frozen):
 
 def test_blur_is_named_above_its_border(path):
     levels = [
-        seen(path(), appearance=appearance(blur=blur))["motion_blur"] for blur in (0.1, 0.6, None)
+        seen(path(pan=40.0), appearance=appearance(blur=blur))["motion_blur"]
+        for blur in (0.1, 0.6, None)
     ]
     assert levels == [False, True, None]
+
+
+def test_a_camera_that_hardly_moves_blurs_nothing(path):
+    grainy = {"appearance": appearance(blur=0.6)}
+    assert [seen(path(pan=pan), **grainy)["motion_blur"] for pan in (0.0, 3.0)] == [False] * 2
+
+
+def test_sweep_is_how_fast_the_picture_goes_by(sequence):
+    # 29 degrees are half of a view of 58.
+    told = seen(sequence((4.0, {"pan": 29.0})))
+    assert told["sweep"] == pytest.approx(0.5 / 4.0, rel=0.05)
 
 
 def test_the_levels_fit_the_amounts(path):
