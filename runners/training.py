@@ -42,8 +42,6 @@ _STEPS, _RATE, _PULL = 200, 0.001, 1000.0
 # Chances that count as 0 and 1 in a log loss would make one mistake outweigh all else.
 _SURE = 1e-6
 _KINDS = tuple(i for i, name in enumerate(LABEL_FEATURES) if name.startswith("family "))
-
-
 _REMEDY = "pip install 'dollygrip[train]'"
 
 
