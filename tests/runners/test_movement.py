@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dollygrip.classifiers.attributes import SCENE_MOVES
 from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.synthetic import Move, Shake, camera_path
 from dollygrip.geometry.trajectory import Trajectory
+from dollygrip.runners.estimators.flow import FlowEstimator
 from dollygrip.runners.estimators.movement import movement, moving_share
 from dollygrip.runners.estimators.tracks import Tracks, track_points
 from dollygrip.runners.rendering import Look, render
-from dollygrip.runners.scenery import person, scene
+from dollygrip.runners.scenery import Actor, person, scene
 from dollygrip.runners.video import Frame
 
 SIZE = (480, 270)
@@ -210,3 +212,20 @@ def test_points_on_a_walker_score_higher_than_the_rest(moves):
     assert np.median(walking) > 0.8
     assert np.median(resting) < 0.05
     assert (walking[:, None] > resting).mean() > 0.9
+
+
+@pytest.mark.parametrize("moves", [(), (Move("truck_right", 0.15),)])
+def test_flow_tells_a_scene_in_which_somebody_walks_from_an_empty_one(moves):
+    walker = person(1, 0.5, start=(-0.35, 0.3, 0.7), velocity=(0.25, 0.0, 0.0))
+    path = camera_path(moves, duration=1.5, rate=8.0, size=(320, 180))
+    room = scene("room", seed=3)
+
+    def share(*cast: Actor) -> float:
+        pictures = render(path, room.with_actors(*cast), Look(noise=1.5))
+        frames = [
+            Frame(i, float(t), picture.mean(axis=2).astype(np.uint8))
+            for i, (t, picture) in enumerate(zip(path.times, pictures, strict=True))
+        ]
+        return FlowEstimator().estimate(frames).diagnostics["moving_share"]
+
+    assert share() < SCENE_MOVES < share(walker)
