@@ -21,6 +21,7 @@ from dollygrip.classifiers.attributes import (
 )
 from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS
 from dollygrip.classifiers.records import ShotLabels
+from dollygrip.classifiers.reliability import PRESENT
 
 Predicate = Callable[[ShotLabels], float | None]
 
@@ -32,6 +33,9 @@ _MIDDLING = float(np.sqrt(SLOW * FAST))
 _BLUR_WIDTH = 0.06
 # Travel that is nothing, in scene depths: a fifth of what is visible.
 _NO_TRAVEL = 0.01
+# A label is given from a score of 0.5 on, as that of the likelier of two look-alikes may be; the
+# answer is not a tie then.
+_JUST_YES = PRESENT + 1e-6
 # Scores of 0 and 1 have no odds.
 _SURE = 1e-6
 
@@ -47,7 +51,12 @@ WAYS = tuple(_GROUND)
 
 def has(label: str) -> Predicate:
     """A label is present."""
-    return lambda record: record.scores.get(label)
+
+    def answer(record: ShotLabels) -> float | None:
+        score = record.scores.get(label)
+        return max(score, _JUST_YES) if score is not None and label in record.labels else score
+
+    return answer
 
 
 def negated(predicate: Predicate) -> Predicate:
@@ -92,10 +101,10 @@ def towards(way: str) -> Predicate:
     the travel is along the ground's: the same number for a camera that stays level.
     """
     label, axis = _GROUND[way]
-    definition = BY_NAME[label]
+    definition, present = BY_NAME[label], has(label)
 
     def answer(record: ShotLabels) -> float | None:
-        score = record.scores.get(label)
+        score = present(record)
         ground, net = (record.attributes.get(name) for name in ("ground", "net"))
         if score is None or ground is None or net is None:
             return score

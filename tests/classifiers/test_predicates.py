@@ -270,6 +270,12 @@ def made_up(scores: list[float]) -> ShotLabels:
 probabilities = st.lists(st.floats(0.0, 1.0), min_size=len(DEFINITIONS), max_size=len(DEFINITIONS))
 
 
+def test_a_label_that_is_just_given_is_a_yes(clips):
+    clip = clips["pan_left"]
+    just = replace(clip, scores={**clip.scores, "pan_left": 0.5})
+    assert ask.has("pan_left")(just) > 0.5 > ask.negated(ask.has("pan_left"))(just)
+
+
 @given(probabilities)
 def test_at_most_one_move_is_the_only_one(scores):
     clip = made_up(scores)
