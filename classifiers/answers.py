@@ -6,14 +6,15 @@ from typing import Any
 from dollygrip.classifiers.attributes import attributes
 from dollygrip.classifiers.captions import caption
 from dollygrip.classifiers.criteria import ThresholdSettings
-from dollygrip.classifiers.evidence import Reading, present
+from dollygrip.classifiers.evidence import Reading, parallax, present
+from dollygrip.classifiers.features import trust_row
 from dollygrip.classifiers.labels import COMBINED, DIRECTIONS
+from dollygrip.classifiers.network import Network
 from dollygrip.classifiers.records import Segment, ShotLabels
 from dollygrip.classifiers.reliability import (
     Failure,
     Reason,
     ambiguity_doubts,
-    trust,
     unclear_doubt,
 )
 from dollygrip.classifiers.segments import Span, holds, overlap, timeline
@@ -26,6 +27,7 @@ def answer(
     moving: Mapping[str, tuple[Span, ...]],
     *,
     criteria: ThresholdSettings,
+    trusting: Network,
     ambiguous: tuple[tuple[str, str], ...],
     start: float,
     end: float,
@@ -39,6 +41,7 @@ def answer(
         scores: 0 to 1 for every label.
         moving: When each of the signed moves that are present happens.
         criteria: What it takes to see a move.
+        trusting: How likely such an answer is right, from a row of trust features.
         ambiguous: Pairs that cannot be told apart.
         start: Start of the shot, seconds from the first frame of the clip.
         end: End of the shot, seconds from the first frame of the clip.
@@ -50,7 +53,17 @@ def answer(
     # The likeliest explanation that says what the answer says.
     chosen = max(readings, key=lambda r: (r.labels == labels, r.probability)).motion
     told = attributes(chosen, labels, segments, criteria.thresholds, diagnostics)
-    doubts = (*doubts, *ambiguity_doubts(ambiguous), *_scale_doubt(readings[0]))
+    told |= parallax(readings, diagnostics)
+    row = trust_row(
+        readings,
+        scores,
+        duration=end - start,
+        ambiguous=ambiguous,
+        doubts=doubts,
+        diagnostics=diagnostics,
+    )
+    weighed = [(reading.probability, reading.scores) for reading in readings]
+    doubts = (*doubts, *ambiguity_doubts(ambiguous, weighed, told), *_scale_doubt(readings[0]))
     if not labels:
         doubts = (*doubts, unclear_doubt(scores, DIRECTIONS))
     return ShotLabels(
@@ -60,12 +73,7 @@ def answer(
         scores=dict(scores),
         segments=segments,
         ambiguous=ambiguous,
-        trust=trust(
-            scores,
-            support=sum(r.probability for r in readings if r.labels == labels),
-            noise=float((chosen.sigmas / criteria.thresholds).max()),
-            doubts=doubts,
-        ),
+        trust=float(trusting.probabilities(row[None])[0]),
         doubts=doubts,
         attributes=told,
         caption=caption(labels, segments, ambiguous, told["speed"], told["steadiness"]),

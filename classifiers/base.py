@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dollygrip.classifiers.attributes import merged
-from dollygrip.classifiers.captions import failure_caption
+from dollygrip.classifiers.captions import failure_caption, shots_caption
 from dollygrip.classifiers.labels import DEFINITIONS
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
@@ -117,10 +117,8 @@ def combine(shots: Sequence[ShotLabels]) -> ShotLabels:
         trust=sum(w * s.trust for w, s in zip(weights, shots, strict=True)) / sum(weights),
         doubts=_once((*doubts, *failures)),
         attributes=merged([shot.attributes for shot in told]),
-        caption=" ".join(
-            f"Shot {i}: {shot.caption}"
-            for i, shot in enumerate(shots, start=1)
-            if shot.failure not in snippets
+        caption=shots_caption(
+            [(i, s.caption) for i, s in enumerate(shots, start=1) if s.failure not in snippets]
         ),
     )
 

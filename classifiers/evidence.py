@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -95,6 +96,34 @@ def read(hypotheses: Sequence[Hypothesis], criteria: ThresholdSettings) -> list[
 def mixed(readings: Sequence[Reading]) -> dict[str, float]:
     """The expected score of every label, over the explanations."""
     return {d.name: sum(r.probability * r.scores[d.name] for r in readings) for d in DEFINITIONS}
+
+
+def parallax(
+    readings: Sequence[Reading], diagnostics: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """What there is to tell a turn from a travel and a zoom from a dolly by.
+
+    Args:
+        readings: The explanations of a shot, likeliest first.
+        diagnostics: Numbers from the estimator.
+
+    Returns:
+        ``depth_spread`` as the estimator says; ``parallax``, how far near things shift past far
+        ones under the likeliest explanation that travels, in picture sizes; ``focal_sigma``, one
+        standard deviation of the log focal length at the end under the likeliest explanation that
+        states one. None where not known.
+    """
+    spread = diagnostics.get("depth_spread")
+    travels = (float(r.motion.extent[TRANSLATIONS].max()) for r in readings)
+    travel = next((amount for amount in travels if amount > 0.0), 0.0)
+    zoom = AXES.index("zoom")
+    sigmas = (float(r.motion.sigmas[zoom] / r.motion.units[zoom]) for r in readings)
+    sigma = next((value for value in sigmas if value > 0.0), None)
+    return {
+        "parallax": None if spread is None else round(spread * travel, 4),
+        "depth_spread": spread,
+        "focal_sigma": None if sigma is None else round(sigma, 4),
+    }
 
 
 def present(scores: Mapping[str, float]) -> tuple[str, ...]:

@@ -58,6 +58,12 @@ LOOKALIKES = {
     ("tilt_down", "pedestal_down"): Reason.AMBIGUOUS_TILT_PEDESTAL,
 }
 
+_IN_WORDS = {
+    "parallax": "parallax {:.1%} of the picture",
+    "depth_spread": "spread of the inverse depths {:.2f} of their median",
+    "focal_sigma": "focal length known to {:.1%}",
+}
+
 PRESENT = 0.5
 """The score from which on a label is given."""
 
@@ -108,29 +114,29 @@ def unclear_doubt(scores: Mapping[str, float], moves: Sequence[str]) -> Failure:
     )
 
 
-def ambiguity_doubts(pairs: Sequence[tuple[str, str]]) -> tuple[Failure, ...]:
-    """A doubt for each ambiguous pair."""
-    return tuple(
-        Failure(
-            LOOKALIKES[pair],
-            f"{pair[0]} and {pair[1]} explain the pictures about equally well; there is too "
-            "little parallax to tell.",
-        )
-        for pair in pairs
-    )
-
-
-def trust(
-    scores: Mapping[str, float], support: float, noise: float, doubts: Sequence[Failure]
-) -> float:
-    """How far an answer as a whole can be believed, 0 to 1.
+def ambiguity_doubts(
+    pairs: Sequence[tuple[str, str]], weighed: Weighed, parallax: Mapping[str, float | None]
+) -> tuple[Failure, ...]:
+    """A doubt for each ambiguous pair, with the evidence in numbers.
 
     Args:
-        scores: The final scores.
-        support: Total probability of the hypotheses that give the same labels, 0 to 1.
-        noise: Largest uncertainty of an axis, as a multiple of what it takes to be seen.
-        doubts: What speaks against the answer.
+        pairs: Pairs that cannot be told apart.
+        weighed: Probability and scores of each hypothesis.
+        parallax: ``parallax``, ``depth_spread`` and ``focal_sigma``; None where not known.
     """
-    # A label at the border may be wrong without the rest being wrong.
-    margin = min(2.0 * abs(score - PRESENT) for score in scores.values())
-    return support * (0.5 + 0.5 * margin) / (1.0 + noise**2) * 0.8 ** len(doubts)
+    numbers = [
+        text.format(value)
+        for name, text in _IN_WORDS.items()
+        if (value := parallax.get(name)) is not None
+    ]
+    known = f" ({'; '.join(numbers)})" if numbers else ""
+    found = []
+    for first, second in pairs:
+        alone = [sum(p for p, s in weighed if s[a] >= PRESENT > s[b])
+                 for a, b in ((first, second), (second, first))]  # fmt: skip
+        message = (
+            f"{first} ({alone[0]:.2f}) and {second} ({alone[1]:.2f}) explain the pictures about "
+            f"equally well; there is too little parallax to tell{known}."
+        )
+        found.append(Failure(LOOKALIKES[first, second], message))
+    return tuple(found)

@@ -12,6 +12,7 @@ from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.reliability import Failure, ambiguous_pairs, likelier_named
 from dollygrip.classifiers.segments import Span, axis_spans
+from dollygrip.classifiers.shipped import shipped
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.trajectory import Hypothesis
 
@@ -48,6 +49,7 @@ class ThresholdClassifier:
             scores,
             moving_spans(readings, present(scores), self.settings),
             criteria=self.settings,
+            trusting=shipped()[0]["trust_threshold"],
             ambiguous=ambiguous,
             start=start,
             end=end,
