@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray, IntArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 from dollygrip.geometry.bundle import (
     Solution,
     adjust,
@@ -63,6 +63,9 @@ _SCALE, _SCALE_LEAST, _SCALE_MOST = 2.5, 0.3, 3.0
 WIDE_LENS, LENS_EXPLAINS = -0.4, 0.67
 # Side of a part of the picture, pixels.
 _PART = 60.0
+# Parts of the time that are looked at one by one, the fewest observations that tell of one, and how
+# little a turn may leave to other models where it is all that happens.
+_PARTS, _LEAST_OF_PART, _LACKS_NOTHING = 6, 20, 0.1
 # Standing still explains this much of a picture in which nothing but subjects moves.
 _SURELY_STILL = 0.6
 
@@ -120,7 +123,7 @@ def climb(
         ALL: solve(_spread(everything, kept, zoomed, seen), SETTLING, translate=True, zoom=True),
     }
     explained = _explained(solutions, seen, unit)
-    beliefs = weigh(explained)
+    beliefs = weigh(_where_turns_fail(solutions, seen, unit) or explained)
     if beliefs[TRANSLATION] + beliefs[ALL] > 0.5:
         bent = solve(_without_zoom(start), COARSE, translate=False, zoom=False, bend=True)
         share = _explained(solutions | {ROTATION: bent}, seen, unit)
@@ -222,8 +225,12 @@ def weigh(explained: Mapping[str, float]) -> dict[str, float]:
 
 
 def _explained(
-    solutions: Mapping[str, Solution], seen: Observations, unit: float
+    solutions: Mapping[str, Solution],
+    seen: Observations,
+    unit: float,
+    inside: BoolArray | None = None,
 ) -> dict[str, float]:
+    """Share of the observations, or of those ``inside``, that each model explains."""
     medians = [
         float(np.median(path.residual))
         for model, path in solutions.items()
@@ -232,9 +239,31 @@ def _explained(
     finest = min(medians, default=0.0)
     scale = float(np.clip(_SCALE * finest, _SCALE_LEAST * unit, _SCALE_MOST * unit))
     weights = _spread_out(seen, unit)
+    if inside is not None:
+        weights = weights * inside
     return {
         model: explained_share(path.residual, scale, weights) for model, path in solutions.items()
     }
+
+
+def _where_turns_fail(
+    solutions: Mapping[str, Solution], seen: Observations, unit: float
+) -> dict[str, float] | None:
+    """What the models explain in the half of the time in which a turn explains least.
+
+    A shot that travels and then turns is explained by a turn for half of its time, and the other
+    half must not be held against that. None where turns do not explain the better half: what they
+    lack then, they lack all along, as where a lens or a subject bends the picture.
+    """
+    part = seen.frame * _PARTS // seen.frames
+    there = np.flatnonzero(np.bincount(part, minlength=_PARTS) > _LEAST_OF_PART)
+    by_part = [_explained(solutions, seen, unit, part == p) for p in there]
+    lacking = [1.0 - e[ROTATION] / max(max(e[m] for m in MOVING), 1e-6) for e in by_part]
+    order = np.argsort(lacking)
+    better, worse = order[: len(order) // 2], order[len(order) // 2 :]
+    if not len(better) or np.median(np.take(lacking, better)) > _LACKS_NOTHING:
+        return None
+    return _explained(solutions, seen, unit, np.isin(part, there[worse]))
 
 
 def _spread_out(seen: Observations, unit: float) -> FloatArray:

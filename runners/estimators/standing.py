@@ -1,8 +1,10 @@
 """Whether the camera stood still: enough of the picture did, and no travel explains the rest."""
 
+from functools import reduce
+
 import numpy as np
 
-from dollygrip.geometry.arrays import FloatArray
+from dollygrip.geometry.arrays import FloatArray, IntArray
 from dollygrip.runners.estimators.stillness import GRID
 from dollygrip.runners.estimators.tracks import STILL_LEAST, Tracks
 
@@ -22,6 +24,11 @@ STILL_EXPLAINED, STILL_EXPLAINED_SHARPNESS = 0.4, 0.03
 STILL_ENOUGH = 0.3
 # A shot that stands still for most of its time may move in the rest; the lower half may be hidden.
 STILL_PERCENTILE, GROUND_PERCENTILE = 25, 40
+# Nearly everything that is followed stands still for a moment, and nearly all of that is elsewhere
+# a moment later: seconds of a moment, pixels of a 480 px picture that are elsewhere, the two
+# shares, and the fewest points that tell.
+SETTING_OFF_SECONDS, ELSEWHERE_PIXELS = 0.4, 2.0
+STOOD_SHARE, WENT_SHARE, SETTING_OFF_LEAST = 0.8, 0.9, 20
 # From this share of still cells on, travel is not searched for.
 MUCH_STANDS = 0.14
 # A picture in which fewer cells could tell anything (black, or fading) tells nothing.
@@ -71,7 +78,46 @@ def still_share(tracks: Tracks) -> FloatArray:
         if telling.sum() > _LEAST_TOLD * weight.sum():
             halves = [telling, telling * lower]
             shares.append([half[still].sum() / max(half.sum(), 1e-9) for half in halves])
-    return np.array(shares).reshape(-1, 2)
+    # Standing still for most of the time is not standing still.
+    return np.array(shares).reshape(-1, 2) * (0.0 if sets_off(tracks) else 1.0)
+
+
+def sets_off(tracks: Tracks) -> bool:
+    """Whether the whole picture stands still and then moves, or moves and then stands still.
+
+    Subjects come and go in front of what stays; only a camera can set everything off at once.
+    """
+    times = tracks.times
+    starts = np.searchsorted(tracks.frame, np.arange(len(times) + 1))
+    befores = np.searchsorted(times, times - SETTING_OFF_SECONDS - 1e-6)
+    afters = np.searchsorted(times, times + SETTING_OFF_SECONDS - 1e-6)
+    for now, (before, after) in enumerate(zip(befores, afters, strict=True)):
+        if before == 0 and times[now] - times[0] < SETTING_OFF_SECONDS - 1e-6:
+            continue
+        if after == len(times):
+            break
+        shared, places = _seen_in(tracks, starts, (int(before), now, int(after)))
+        if shared < SETTING_OFF_LEAST:
+            continue
+        earlier, later = np.linalg.norm(np.diff(places, axis=0), axis=-1) * 480 / max(tracks.size)
+        for still, going in ((earlier, later), (later, earlier)):
+            stood = still < STILL_PIXELS + STILL_SPEED * SETTING_OFF_SECONDS
+            went = going[stood] > ELSEWHERE_PIXELS
+            if stood.mean() > STOOD_SHARE and went.mean() > WENT_SHARE:
+                return True
+    return False
+
+
+def _seen_in(tracks: Tracks, starts: IntArray, frames: tuple[int, ...]) -> tuple[int, FloatArray]:
+    """How many tracks all frames share, and (frames, tracks, 2) where these are in each."""
+    seen = [slice(int(starts[frame]), int(starts[frame + 1])) for frame in frames]
+    shared = reduce(np.intersect1d, [tracks.track[part] for part in seen])
+    places = []
+    for part in seen:
+        order = np.argsort(tracks.track[part])
+        found = order[np.searchsorted(tracks.track[part], shared, sorter=order)]
+        places.append(tracks.xy[part][found])
+    return len(shared), np.stack(places)
 
 
 def much_stands(shares: FloatArray) -> bool:

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dollygrip.geometry.arrays import FloatArray
-from dollygrip.runners.estimators.standing import much_stands, still_probability, still_share
+from dollygrip.runners.estimators.standing import (
+    much_stands,
+    sets_off,
+    still_probability,
+    still_share,
+)
 from dollygrip.runners.estimators.stillness import GRID
 from dollygrip.runners.estimators.tracks import Tracks
 
@@ -175,3 +180,32 @@ def test_who_moves_for_a_third_of_the_time_moves():
     values = np.concatenate([np.ones((6, 2)), np.zeros((3, 2))])
     assert still_probability(values, 1.0) < 0.1
     assert not much_stands(values)
+
+
+def held_then_gone(share: float, *, late: bool = True) -> FloatArray:
+    """(F, P, 2) places of points of which a share moves for half of the time only."""
+    half = FRAMES // 2
+    clock = np.arange(FRAMES) / RATE
+    way = np.maximum(clock - clock[half], 0.0) if late else np.minimum(clock, clock[half])
+    goes = np.arange(CELLS) < share * CELLS
+    return middles()[None] + 20.0 * way[:, None, None] * goes[None, :, None]
+
+
+def test_what_stands_still_and_moves_all_at_once_is_the_camera():
+    for late in (True, False):
+        tracks = tracks_of(held_then_gone(1.0, late=late), textured=True, shaded=True)
+        assert sets_off(tracks)
+        assert not still_share(tracks).any()
+
+
+def test_a_subject_that_sets_off_leaves_something_behind():
+    assert not sets_off(tracks_of(held_then_gone(0.8)))
+
+
+def test_a_camera_that_moves_all_the_time_or_never_does_not_set_off():
+    assert not sets_off(tracks_of(moving(np.full((CELLS, 2), 20.0))))
+    assert not sets_off(tracks_of(moving(np.zeros((CELLS, 2)))))
+
+
+def test_a_few_points_do_not_tell_that_the_camera_sets_off():
+    assert not sets_off(tracks_of(held_then_gone(1.0)[:, :10]))
