@@ -14,11 +14,12 @@ from benchmarks import (
     poses,
     speed,
     timeline,
+    training,
 )
 
 BENCHMARKS = (
     *(accuracy, timeline, calibration, ablations, confusions),
-    *(conventions, paths, poses, speed, label_pictures),
+    *(conventions, paths, poses, speed, label_pictures, training),
 )
 
 

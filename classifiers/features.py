@@ -40,7 +40,7 @@ _TWINS |= {twin: axis for axis, twin in _TWINS.items()}
 _FAMILIES = (*AXES, "static", "arc", "crane", "dolly_zoom", "shaky")
 _DOUBTS = (Reason.DYNAMIC_SCENE, Reason.NO_TEXTURE)
 # Seconds around a moment in which it is looked at what a move does.
-_REACHES = (0.15, 0.3, 0.6, 1.2)
+_REACHES = (0.1, 0.2, 0.4, 0.8)
 # Probabilities nearer to 0 and 1 are all the same.
 _SURE = 1e-4
 
@@ -82,8 +82,10 @@ def moment_rows(readings: Sequence[Reading], label: str, times: FloatArray) -> F
     # The explanation that says most of this move tells when it happens.
     motion = max(readings, key=lambda r: r.probability * r.scores[label]).motion
     least = CRITERIA.thresholds
-    curve = sign * motion.position[:, axis] / least[axis]
     first, last = float(motion.times[0]), float(motion.times[-1])
+    sharp = sign * motion.sharp_rates[:, axis] / least[axis]
+    steps = 0.5 * (sharp[1:] + sharp[:-1]) * np.diff(motion.times)
+    curve = np.concatenate([[0.0], np.cumsum(steps)])
 
     def gained(start: FloatArray, end: FloatArray) -> FloatArray:
         """Least amounts from ``start`` to ``end``; a move goes on at its pace beyond the ends."""
@@ -91,21 +93,22 @@ def moment_rows(readings: Sequence[Reading], label: str, times: FloatArray) -> F
             _extended(end, motion.times, curve) - _extended(start, motion.times, curve)
         )
 
-    rise = np.maximum(np.gradient(curve, motion.times), 0.0)
+    smooth = sign * motion.rates[:, axis] / least[axis]
     clock = np.linspace(first, last, 200)
-    typical = max(typical_rate(np.interp(clock, motion.times, rise)), 1e-3)
+    typical = max(typical_rate(np.interp(clock, motion.times, smooth)), 1e-3)
     pace = np.abs(motion.rates) / least
     busiest = np.interp(times, motion.times, np.delete(pace, axis, axis=1).max(axis=1))
-    now = np.interp(times, motion.times, np.gradient(curve, motion.times))
+    now = np.interp(times, motion.times, smooth)
     columns = {
         "rate": np.arcsinh(now),
         "share": np.clip(now / typical, -3.0, 3.0),
+        "sharp": np.clip(np.interp(times, motion.times, sharp) / typical, -3.0, 3.0),
         "typical": np.full(len(times), np.log(typical)),
         "others": np.log1p(busiest),
         "since_start": np.minimum(times - first, 2.0),
         "to_end": np.minimum(last - times, 2.0),
         "covered": gained(np.full(len(times), first), times)
-        / max(float(np.maximum(np.diff(curve), 0.0).sum()), 1e-3),
+        / max(float(np.maximum(steps, 0.0).sum()), 1e-3),
     }
     for reach in _REACHES:
         before, after = gained(times - reach, times), gained(times, times + reach)
@@ -250,12 +253,9 @@ def _about_answer(readings: Sequence[Reading], scores: Mapping[str, float]) -> d
     labels = present(scores)
     margins = sorted(max(scores[name], 1.0 - scores[name]) for name in PRIMITIVES)
     moves = [name for name in labels if name in DIRECTIONS]
-    # A turn and a travel that undo each other in the picture are more often a mistake than there.
-    cancelling = [
-        min(scores[signed(axis, sign)], scores[signed(twin, -sign)])
-        for axis, twin in _TWINS.items()
-        for sign in (1, -1)
-    ]
+    ruled = mixed(readings)
+    apart = [abs(scores[name] - ruled[name]) for name in PRIMITIVES]
+    said_by_rules = present(ruled)
     return {
         "certain of all": float(np.log(np.array(margins) + 1e-3).sum()),
         "least margin": margins[0],
@@ -266,8 +266,20 @@ def _about_answer(readings: Sequence[Reading], scores: Mapping[str, float]) -> d
         "nothing": float(not labels),
         "shaky": scores["shaky"],
         "support": sum(r.probability for r in readings if set(r.labels) == set(labels)),
-        "cancelling": max(cancelling),
+        "cancelling": _cancelling(scores),
+        "cancelling by rules": _cancelling(ruled),
+        "apart from rules": max(apart),
+        "other labels by rules": float(len({*labels} ^ {*said_by_rules})),
     }
+
+
+def _cancelling(scores: Mapping[str, float]) -> float:
+    """How surely a turn and a travel undo each other: more often a mistake than really there."""
+    return max(
+        min(scores[signed(axis, sign)], scores[signed(twin, -sign)])
+        for axis, twin in _TWINS.items()
+        for sign in (1, -1)
+    )
 
 
 def _extended(at: FloatArray, times: FloatArray, curve: FloatArray) -> FloatArray:
@@ -302,13 +314,14 @@ _TRACKED = ("texture", "points", "moving_share")
 LABEL_FEATURES = (*_OWN, *_SHOT, *(f"family {name}" for name in _FAMILIES))
 """Columns of :func:`label_rows`."""
 MOMENT_FEATURES = (
-    *("rate", "share", "typical", "others", "since_start", "to_end", "covered"),
+    *("rate", "share", "sharp", "typical", "others", "since_start", "to_end", "covered"),
     *(f"{what}_{reach}" for reach in _REACHES for what in ("before", "after", "amount")),
 )
 """Columns of :func:`moment_rows`."""
 TRUST_FEATURES = (
     *("certain of all", "least margin", "second margin", "third margin", "moves", "static"),
-    *("nothing", "shaky", "support", "cancelling", "ambiguous", "doubts"),
+    *("nothing", "shaky", "support", "ambiguous", "doubts"),
+    *("cancelling", "cancelling by rules", "apart from rules", "other labels by rules"),
     *("duration", *_TRACKED, *_SHOT),
 )
 """Columns of :func:`trust_row`."""

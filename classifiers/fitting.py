@@ -6,7 +6,7 @@ of one group are alike, so scores and calibration are made across groups, never 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Self
@@ -55,10 +55,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: Rows of a batch.
         learning_rate: The highest rate.
         weight_decay: Pull of the weights towards where they are free: 0, or ``start``.
-        baseline: A feature that holds log odds by other means; what is learned is how to correct
-            them, so that weight decay pulls towards them.
-        start: A network to start from and stay close to; it goes before ``hidden``, ``members``
-            and ``baseline``.
+        start: A network to start from and stay close to; it goes before ``hidden`` and ``members``.
         random_state: Seed of the first weights and of the order of rows.
 
     Attributes:
@@ -76,7 +73,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: int = 1024,
         learning_rate: float = 0.01,
         weight_decay: float = 1.0,
-        baseline: int | None = None,
         start: Network | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -87,7 +83,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.baseline = baseline
         self.start = start
         self.random_state = random_state
 
@@ -122,8 +117,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has {len(self.classes_)} class where it counts; two are needed")
         rng = check_random_state(self.random_state)
         network = self.start or _untrained(rows, weights, self.hidden, self.members, rng)
-        if self.start is None and self.baseline is not None:
-            network = _on_baseline(network, self.baseline)
         if network.width != rows.shape[1]:
             raise ValueError(f"X has {rows.shape[1]} features, but start has {network.width}")
         self.network_ = self._trained(
@@ -314,7 +307,8 @@ class Examples:
         weights: (n,) how much each row counts.
         groups: (n,) number of the shot or clip that a row is from.
         kinds: Features that tell kinds of rows apart, for calibration.
-        baseline: The feature that holds log odds to be corrected; empty for none.
+        baseline: The feature that holds log odds by other means, to be averaged with what is
+            learned; empty for none.
     """
 
     features: tuple[str, ...]
@@ -367,6 +361,7 @@ def fit_all(
     *,
     folds: int = 4,
     model: NetworkClassifier | None = None,
+    judge: NetworkClassifier | None = None,
 ) -> tuple[dict[str, Network], dict[str, Any]]:
     """Fit, calibrate and score all networks of a weights file.
 
@@ -377,7 +372,8 @@ def fit_all(
             group, to examples such as one row a shot, "is its answer right?".
         seed: Of all that is random.
         folds: Parts of the cross-validation that scores, calibration and trust rest on.
-        model: Untrained; its settings are those of all networks.
+        model: Untrained; its settings are those of "labels" and "moments".
+        judge: Untrained; its settings are those of ``judged``, as ``model`` when not given.
 
     Returns:
         The networks "labels", "moments" and those of ``judged``; and the recipe, JSON-ready.
@@ -386,17 +382,19 @@ def fit_all(
         ValueError: A question has rows of fewer groups than ``folds``, or only one answer.
     """
     model = clone(model or NetworkClassifier()).set_params(random_state=seed)
+    judge = clone(judge or model).set_params(random_state=seed)
     labels = fit_one(table.labels, model, folds)
     made = {
         "labels": labels,
         "moments": fit_one(table.moments, model, folds),
-        **{name: fit_one(ask(labels.chances), model, folds) for name, ask in judged.items()},
+        **{name: fit_one(ask(labels.chances), judge, folds) for name, ask in judged.items()},
     }
     recipe = {
         "data": table.recipe,
         "seed": seed,
         "folds": folds,
         "model": {name: getattr(model, name) for name in _TOLD},
+        "judge": {name: getattr(judge, name) for name in _TOLD},
         "versions": {name: version(name) for name in _VERSIONS},
         "questions": {name: fitted.recipe for name, fitted in made.items()},
     }
@@ -430,14 +428,18 @@ def fit_one(examples: Examples, model: NetworkClassifier, folds: int) -> Fitted:
         ValueError: There are fewer groups than ``folds``, or only one answer.
     """
     rows, targets, weights = examples.rows, examples.targets, examples.weights
-    if examples.baseline:
-        model = clone(model).set_params(baseline=examples.features.index(examples.baseline))
+
+    def learned(seen: IntArray | slice) -> Network:
+        network: Network = clone(model).fit(rows[seen], targets[seen], weights[seen]).network_
+        if not examples.baseline:
+            return network
+        return network.averaged_with(examples.features.index(examples.baseline))
+
     parts = list(grouped_folds(examples.groups, folds))
     said = np.zeros(len(targets))
     for seen, held in parts:
-        model = clone(model).fit(rows[seen], targets[seen], weights[seen])
-        said[held] = model.decision_function(rows[held])
-    network = clone(model).fit(rows, targets, weights).network_
+        said[held] = learned(seen).logits(rows[held])
+    network = learned(slice(None))
     inputs = network.standardised(rows)
     kinds = [examples.features.index(kind) for kind in examples.kinds]
     # The chances that are handed out and scored are calibrated on other groups, too.
@@ -514,20 +516,6 @@ def _untrained(
             for a, b in pairwise(sizes)
         ),
         biases=tuple(np.zeros((members, b), np.float32) for b in sizes[1:]),
-    )
-
-
-def _on_baseline(network: Network, column: int) -> Network:
-    """A network that says what a feature says, until it has learned more."""
-    *weights, last_weight = network.weights
-    *biases, last_bias = network.biases
-    shift = np.zeros_like(network.shift)
-    shift[column] = network.scale[column]
-    return replace(
-        network,
-        shift=shift,
-        weights=(*weights, np.zeros_like(last_weight)),
-        biases=(*biases, last_bias + network.mean[column]),
     )
 
 

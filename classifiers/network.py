@@ -112,6 +112,18 @@ class Network:
         """(n,) chance of a yes; arguments and errors as for :meth:`logits`."""
         return probability(self.logits(rows))
 
+    def averaged_with(self, column: int) -> Self:
+        """A network with logits halfway between its own and the log odds that a feature holds.
+
+        Those far from their mean are squashed as every feature is.
+
+        Args:
+            column: The feature.
+        """
+        shift = np.zeros(self.width)
+        shift[column] = 0.5 * self.scale[column]
+        return self.recalibrated(0.5, 0.5 * float(self.mean[column]), shift)
+
     def recalibrated(self, slope: float, offset: float, shift: FloatArray) -> Self:
         """A network with logits ``slope * logit + offset + inputs @ shift``.
 

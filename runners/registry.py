@@ -39,7 +39,10 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
         "megasam": "dollygrip.runners.estimators.megasam:MegasamEstimator",
         "poses": "dollygrip.runners.estimators.poses:PosesEstimator",
     },
-    "classifier": {"threshold": "dollygrip.classifiers.threshold:ThresholdClassifier"},
+    "classifier": {
+        "learned": "dollygrip.classifiers.learned:LearnedClassifier",
+        "threshold": "dollygrip.classifiers.threshold:ThresholdClassifier",
+    },
 }
 # ``external:vipe`` is the estimator ``external`` with its setting ``system`` at "vipe".
 EXTERNAL, SYSTEM = "external", "system"

@@ -142,7 +142,7 @@ def test_moments_backwards_look_ahead_instead_of_back(sequence):
     times = np.array([0.5, 1.2, 2.0, 3.4])
     there = moment_rows(readings(forward), "pan_right", times)
     back = moment_rows(readings(forward.reversed()), "pan_left", 4.0 - times)
-    for first, second in (("before_0.3", "after_0.3"), ("since_start", "to_end")):
+    for first, second in (("before_0.4", "after_0.4"), ("since_start", "to_end")):
         a, b = MOMENT_FEATURES.index(first), MOMENT_FEATURES.index(second)
         np.testing.assert_allclose(there[:, a], back[:, b], atol=1e-2)
         np.testing.assert_allclose(there[:, b], back[:, a], atol=1e-2)

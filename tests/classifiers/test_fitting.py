@@ -1,5 +1,6 @@
 """The learner: scikit-learn's contract, and what calibration and training promise."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -170,17 +171,17 @@ def test_a_start_is_gone_on_from_and_stayed_close_to() -> None:
         _small(start=start).fit(new[:, :2], answers)
 
 
-def test_a_baseline_is_what_is_left_where_nothing_is_learned() -> None:
+def test_a_baseline_and_what_is_learned_count_the_same() -> None:
     rows, targets, logits = _data()
-    rows[:, 1] = logits + 1.0
-    corrected = _small(baseline=1, weight_decay=50.0, steps=400).fit(rows, targets)
-    told = corrected.decision_function(rows)
-    assert np.corrcoef(told, logits)[0, 1] > 0.999
-    assert np.polyfit(rows[:, 1], told, 1)[0] == pytest.approx(1.0, abs=0.1)
-    free = _small(baseline=0, steps=400, hidden=(16, 16)).fit(*_data(3000)[:2])
-    new, answers, truth = _data(3000, seed=1)
-    score = roc_auc_score(answers, free.decision_function(new))
-    assert score > roc_auc_score(answers, truth) - 0.02
+    rows[:, 1] = 0.3 * logits + 0.5
+    network = _small().fit(rows, targets).network_
+    averaged = network.averaged_with(1).logits(rows)
+    near = np.abs((rows[:, 1] - network.mean[1]) / network.scale[1]) < 1.0
+    expected = 0.5 * (network.logits(rows) + rows[:, 1])
+    np.testing.assert_allclose(averaged[near], expected[near], atol=0.02)
+    fitted = fit_one(replace(_examples(), baseline="x1"), _small(), 3)
+    assert fitted.recipe["baseline"] == "x1"
+    assert 0.5 < fitted.recipe["scores"]["roc_auc"] <= 1.0
 
 
 def test_a_calibrated_start_starts_calibrated() -> None:
