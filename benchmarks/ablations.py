@@ -22,7 +22,7 @@ from benchmarks.labelling import Verdict, in_workers, verdict_of
 from benchmarks.scoring import Scores, confidence, measure
 from benchmarks.tables import Cells, listing, number, write_json
 from benchmarks.truth import Truth, add_choice_of_clips, read_truth
-from dollygrip.classifiers.threshold import ThresholdClassifier
+from dollygrip.classifiers.learned import LearnedClassifier
 from dollygrip.geometry.bundle import Solution
 from dollygrip.geometry.ladder import ALL, MOVING
 from dollygrip.runners.estimators.flow import DEFAULTS, FlowEstimator
@@ -234,7 +234,7 @@ def _label(path: Path, ablation: Ablation) -> tuple[Verdict, list[_Followed]]:
 
     started = time.process_time()
     with without(ablation) as estimator, _swapped(Swap(_FLOW, "track_pieces", remember)):
-        result = label_clip_file(path, estimator, ThresholdClassifier())
+        result = label_clip_file(path, estimator, LearnedClassifier())
     said = verdict_of(result.record.whole, time.process_time() - started)
     shots = zip(result.shots, followed, strict=True)
     return said, [_Followed(shot.start, shot.end, pieces) for shot, pieces in shots]
@@ -260,7 +260,7 @@ def _label_again(shots: Sequence[_Followed], ablation: Ablation) -> Verdict:
                 doubts=estimate.doubts,
             )
         )
-    whole, _ = classify_shots(ThresholdClassifier(), motions)
+    whole, _ = classify_shots(LearnedClassifier(), motions)
     return verdict_of(whole, time.process_time() - started)
 
 

@@ -177,7 +177,7 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("accuracy", help="labels of clips against the truth")
     add_choice_of_clips(parser)
     parser.add_argument("--estimators", nargs="+", default=["flow", "global2d"], metavar="NAME")
-    parser.add_argument("--classifier", choices=registry.names("classifier"), default="threshold")
+    parser.add_argument("--classifier", default="learned")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--out", type=Path, help="folder for accuracy.md, clips.md, accuracy.json")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")

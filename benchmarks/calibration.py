@@ -163,7 +163,9 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("calibration", help="whether scores and trust can be believed")
     add_choice_of_clips(parser, several=True)
     parser.add_argument("--estimators", nargs="+", default=["flow"], metavar="NAME")
-    parser.add_argument("--classifiers", nargs="+", default=["threshold"], metavar="NAME")
+    parser.add_argument(
+        "--classifiers", nargs="+", default=["threshold", "learned"], metavar="NAME"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--out", type=Path, help="folder for calibration.md, calibration.json")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")

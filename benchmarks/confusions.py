@@ -184,7 +184,7 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("confusions", help="an example of each kind of mistake")
     add_choice_of_clips(parser)
     parser.add_argument("--estimator", default="flow", metavar="NAME")
-    parser.add_argument("--classifier", choices=registry.names("classifier"), default="threshold")
+    parser.add_argument("--classifier", default="learned")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--out", type=Path, required=True, help="folder for index.md and pictures")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")

@@ -66,7 +66,7 @@ def verdict(path: Path, estimator: str, classifier: str, kept: Path | None = Non
 
 
 def look(
-    path: Path, estimator: str, classifier: str = "threshold", kept: Path | None = None
+    path: Path, estimator: str, classifier: str = "learned", kept: Path | None = None
 ) -> tuple[Verdict, tuple[ShotMotion, ...]]:
     """Label one clip, and give the motion that the labels come from; see :func:`verdict`."""
     judge = choose("classifier", classifier).make()

@@ -42,7 +42,7 @@ print(code, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss)
 LOAD = """
 import dollygrip.runners.pipeline
 from dollygrip.runners.registry import choose
-choose("estimator", "flow"), choose("classifier", "threshold")
+choose("estimator", "flow"), choose("classifier", "learned")
 """
 # Lengths between which the cost per second of video must not change, seconds.
 LENGTHS = (2, 10, 60, 600)
@@ -247,8 +247,8 @@ def measure_stages(path: Path) -> list[Share]:
     """
     import cv2
 
+    from dollygrip.classifiers.learned import LearnedClassifier
     from dollygrip.classifiers.records import ClipLabels
-    from dollygrip.classifiers.threshold import ThresholdClassifier
     from dollygrip.runners.estimators.flow import FlowEstimator
     from dollygrip.runners.estimators.tracks import track_points
     from dollygrip.runners.formats.trajectories import ShotMotion
@@ -258,7 +258,7 @@ def measure_stages(path: Path) -> list[Share]:
     from dollygrip.runners.video import read_frames
 
     cv2.setNumThreads(1)
-    estimator, classifier = FlowEstimator(), ThresholdClassifier()
+    estimator, classifier = FlowEstimator(), LearnedClassifier()
     frames, reading = _timed(lambda: list(read_frames(path, estimator.frame_request)))
     shots, splitting = _timed(lambda: [list(shot) for shot in split_shots(frames)])
     _, tracking = _timed(lambda: [track_points(shot) for shot in shots])

@@ -220,7 +220,9 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("timeline", help=f"segments against the truth in {FILE}")
     add_choice_of_clips(parser)
     parser.add_argument("--estimators", nargs="+", default=["flow"], metavar="NAME")
-    parser.add_argument("--classifiers", nargs="+", default=["threshold"], metavar="NAME")
+    parser.add_argument(
+        "--classifiers", nargs="+", default=["threshold", "learned"], metavar="NAME"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--out", type=Path, help="folder for timeline.md, clips.md, timeline.json")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")

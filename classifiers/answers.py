@@ -7,7 +7,7 @@ from dollygrip.classifiers.attributes import attributes
 from dollygrip.classifiers.captions import caption
 from dollygrip.classifiers.criteria import ThresholdSettings
 from dollygrip.classifiers.evidence import Reading, parallax, present
-from dollygrip.classifiers.features import trust_row
+from dollygrip.classifiers.features import DOUBTS, trust_row
 from dollygrip.classifiers.labels import COMBINED, DIRECTIONS
 from dollygrip.classifiers.network import Network
 from dollygrip.classifiers.records import Segment, ShotLabels
@@ -19,6 +19,9 @@ from dollygrip.classifiers.reliability import (
 )
 from dollygrip.classifiers.segments import Span, holds, overlap, timeline
 from dollygrip.classifiers.visibility import TRANSLATIONS
+
+# What a doubt takes off the trust that nobody has learned the weight of.
+_DOUBTED = 0.8
 
 
 def answer(
@@ -62,6 +65,7 @@ def answer(
         doubts=doubts,
         diagnostics=diagnostics,
     )
+    others = [doubt for doubt in doubts if doubt.reason not in DOUBTS]
     weighed = [(reading.probability, reading.scores) for reading in readings]
     doubts = (*doubts, *ambiguity_doubts(ambiguous, weighed, told), *_scale_doubt(readings[0]))
     if not labels:
@@ -73,10 +77,18 @@ def answer(
         scores=dict(scores),
         segments=segments,
         ambiguous=ambiguous,
-        trust=float(trusting.probabilities(row[None])[0]),
+        trust=float(trusting.probabilities(row[None])[0]) * _DOUBTED ** len(others),
         doubts=doubts,
         attributes=told,
-        caption=caption(labels, segments, ambiguous, told["speed"], told["steadiness"]),
+        caption=caption(
+            labels,
+            segments,
+            ambiguous,
+            told["speed"],
+            told["steadiness"],
+            speeds=told["speeds"],
+            complexity=told["complexity"],
+        ),
         diagnostics=diagnostics,
     )
 

@@ -88,7 +88,8 @@ def attributes(
 
     Returns:
         A level, or None where it is not known, for each of :data:`LEVELS` (``speed`` is None where
-        nothing moves); each of :data:`AMOUNTS`, None where not known: ``shake`` in picture sizes,
+        nothing moves); ``speeds``, that of each signed move that is present; each of
+        :data:`AMOUNTS`, None where not known: ``shake`` in picture sizes,
         ``pace`` of the fastest move in least amounts a second, ``sweep`` of the whole picture in
         picture sizes a second, ``moving_share`` of what was followed, ``frozen_seconds``, ``blur``
         as a log ratio; ``net`` in degrees, scene depths and log focal length; ``visible``, the same
@@ -96,12 +97,14 @@ def attributes(
         :func:`ground_travel`).
     """
     known = diagnostics or {}
-    net, pace = motion.net, _pace(motion, labels, thresholds)
+    net, paces = motion.net, _paces(motion, labels, thresholds)
+    pace = max(paces.values(), default=None)
     moving, frozen = known.get("moving_share"), _frozen_seconds(known)
     blur, sweep = known.get("appearance", {}).get("blur"), _sweep(motion)
     return {
         "steadiness": _steadiness(motion, labels),
-        "speed": None if pace is None else SPEED[int(pace >= SLOW) + int(pace > FAST)],
+        "speed": None if pace is None else _level(pace),
+        "speeds": {label: _level(own) for label, own in paces.items()},
         "complexity": _complexity(motion, labels, segments, thresholds),
         "scene": None if moving is None else SCENE[int(moving >= SCENE_MOVES)],
         "frame_freeze": None if frozen is None else frozen >= FREEZE,
@@ -162,15 +165,19 @@ def _steadiness(motion: VisibleMotion, labels: Sequence[str]) -> str:
     return next((name for limit, name in SHAKE_LEVELS if motion.shake < limit), "very_unsteady")
 
 
-def _pace(motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray) -> float | None:
-    """Of the fastest move, in least amounts a second."""
-    rates = [
-        typical_rate(BY_NAME[label].sign * motion.rates[:, axis]) / thresholds[axis]
-        for label in labels
-        if label in DIRECTIONS
-        for axis in [AXES.index(BY_NAME[label].axis)]
-    ]
-    return float(max(rates)) if rates else None
+def _paces(
+    motion: VisibleMotion, labels: Sequence[str], thresholds: FloatArray
+) -> dict[str, float]:
+    """Of each signed move, in least amounts a second."""
+    axes = {name: AXES.index(BY_NAME[name].axis) for name in labels if name in DIRECTIONS}
+    return {
+        name: typical_rate(BY_NAME[name].sign * motion.rates[:, axis]) / float(thresholds[axis])
+        for name, axis in axes.items()
+    }
+
+
+def _level(pace: float) -> str:
+    return SPEED[int(pace >= SLOW) + int(pace > FAST)]
 
 
 def _sweep(motion: VisibleMotion) -> float:

@@ -38,7 +38,8 @@ _MODELS = ("static", "rotation", "rotation+zoom", "rotation+translation", "all")
 _TWINS = {"pan": "truck", "tilt": "pedestal", "zoom": "dolly"}
 _TWINS |= {twin: axis for axis, twin in _TWINS.items()}
 _FAMILIES = (*AXES, "static", "arc", "crane", "dolly_zoom", "shaky")
-_DOUBTS = (Reason.DYNAMIC_SCENE, Reason.NO_TEXTURE)
+DOUBTS = (Reason.DYNAMIC_SCENE, Reason.NO_TEXTURE)
+"""Doubts of an estimator that are features; others are too rare to learn from."""
 # Seconds around a moment in which it is looked at what a move does.
 _REACHES = (0.1, 0.2, 0.4, 0.8)
 # Probabilities nearer to 0 and 1 are all the same.
@@ -146,7 +147,6 @@ def trust_row(
     row = _about_answer(readings, scores) | _about_shot(readings, doubts, known)
     row |= {
         "ambiguous": float(bool(ambiguous)),
-        "doubts": float(min(len(doubts), 3)),
         "duration": float(np.log(duration + 0.1)),
     }
     row |= {name: float(np.log1p(known.get(name) or 0.0)) for name in _TRACKED}
@@ -160,7 +160,9 @@ def _about_shot(
 ) -> dict[str, float]:
     """What is the same for all labels of a shot."""
     shares = np.array([reading.probability for reading in readings])
-    explained = diagnostics.get("explained") or {}
+    told = diagnostics.get("explained")
+    # Other estimators tell something else by that name.
+    explained = told if isinstance(told, Mapping) else {}
     best = max(explained.values(), default=0.0)
     reasons = {doubt.reason for doubt in doubts}
     likeliest = readings[0].motion
@@ -170,7 +172,7 @@ def _about_shot(
         "shake": float(np.log(sum(r.probability * r.motion.shake for r in readings) + 1e-4)),
         "noise": float(np.log((likeliest.sigmas / CRITERIA.thresholds).max() + 1e-3)),
         "depth known": float(readings[0].depth_known),
-        **{f"doubt {reason}": float(reason in reasons) for reason in _DOUBTS},
+        **{f"doubt {reason}": float(reason in reasons) for reason in DOUBTS},
         "explained known": float(bool(explained)),
         "explained": best,
         **{f"explained less {m}": best - explained.get(m, best) for m in _MODELS},
@@ -306,7 +308,7 @@ _OWN = (
 _SHOT = (
     *(f"model {m}" for m in _MODELS),
     *("doubt of model", "shake", "noise", "depth known", "still_share"),
-    *(f"doubt {reason}" for reason in _DOUBTS),
+    *(f"doubt {reason}" for reason in DOUBTS),
     *("explained known", "explained", *(f"explained less {m}" for m in _MODELS)),
 )
 # Numbers from the estimator about what it could follow; a label must not depend on them.
@@ -320,7 +322,7 @@ MOMENT_FEATURES = (
 """Columns of :func:`moment_rows`."""
 TRUST_FEATURES = (
     *("certain of all", "least margin", "second margin", "third margin", "moves", "static"),
-    *("nothing", "shaky", "support", "ambiguous", "doubts"),
+    *("nothing", "shaky", "support", "ambiguous"),
     *("cancelling", "cancelling by rules", "apart from rules", "other labels by rules"),
     *("duration", *_TRACKED, *_SHOT),
 )

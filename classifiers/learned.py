@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from dollygrip.classifiers.answers import answer
 from dollygrip.classifiers.base import failed
 from dollygrip.classifiers.evidence import Reading, present, read
 from dollygrip.classifiers.features import CRITERIA, label_rows, moment_rows
-from dollygrip.classifiers.labels import COMBINED, DEFINITIONS, DIRECTIONS, opposite_of
+from dollygrip.classifiers.labels import COMBINED, DEFINITIONS, DIRECTIONS
 from dollygrip.classifiers.network import Network, from_bytes
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.reliability import Failure, ambiguous_pairs, likelier_named
-from dollygrip.classifiers.segments import Span, spans_of
-from dollygrip.classifiers.shipped import shipped
+from dollygrip.classifiers.segments import Span
+from dollygrip.classifiers.shipped import shipped, shipped_bytes
+from dollygrip.classifiers.threshold import moving_spans
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.geometry.trajectory import Hypothesis
 
 MOMENT = 0.05
-"""Seconds between two moments of a timeline."""
+"""Seconds between two moments at which it is asked whether a move happens."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class LearnedSettings:
 
     Attributes:
         weights: A file that ``dollygrip train`` wrote; the shipped one where empty.
-        digest: Of that file; found out where empty. Results made with other weights are others.
+        digest: Of the weights; found out where empty. Results made with other weights are others.
         comparable: Probability from which on a second reading makes the first ambiguous.
     """
 
@@ -46,14 +47,14 @@ class LearnedSettings:
         Raises:
             ValueError: It cannot be read, or is not the one that ``digest`` says.
         """
-        if not self.weights:
-            return
         try:
-            found = hashlib.blake2b(Path(self.weights).read_bytes(), digest_size=8).hexdigest()
+            data = Path(self.weights).read_bytes() if self.weights else shipped_bytes()
         except OSError as error:
             raise ValueError(f"weights {self.weights} cannot be read: {error.strerror}") from error
+        found = hashlib.blake2b(data, digest_size=8).hexdigest()
         if self.digest not in ("", found):
-            raise ValueError(f"weights {self.weights} have changed: {found}, not {self.digest}")
+            name = self.weights or "of this version"
+            raise ValueError(f"weights {name} are {found}, not {self.digest}: they have changed")
         object.__setattr__(self, "digest", found)
 
 
@@ -101,7 +102,7 @@ class LearnedClassifier:
         return answer(
             readings,
             scores,
-            self._moving(readings, present(scores)),
+            self._moving(readings, scores),
             criteria=CRITERIA,
             ambiguous=ambiguous,
             trusting=self.networks["trust"],
@@ -132,16 +133,23 @@ class LearnedClassifier:
         }
 
     def _moving(
-        self, readings: Sequence[Reading], labels: Sequence[str]
+        self, readings: Sequence[Reading], scores: Mapping[str, float]
     ) -> dict[str, tuple[Span, ...]]:
-        motion = readings[0].motion
-        steps = max(round(motion.duration / MOMENT), 1)
-        times = np.linspace(motion.times[0], motion.times[-1], steps + 1)
-        chances = self.along(readings, labels, times)
+        """When the moves that are present happen, and how likely each does then.
+
+        The times are those of the rules: read off the rates, they are nearer to the truth than
+        those of the network.
+        """
+        spans = moving_spans(readings, present(scores), CRITERIA)
         return {
-            name: spans_of(times, chance, CRITERIA.segments, chances.get(opposite_of(name)))
-            for name, chance in chances.items()
+            name: tuple(self._weighed(readings, name, scores[name], span) for span in found)
+            for name, found in spans.items()
         }
+
+    def _weighed(self, readings: Sequence[Reading], name: str, score: float, span: Span) -> Span:
+        times = np.linspace(span.start, span.end, max(round(span.length / MOMENT), 1) + 1)
+        now = self.along(readings, (name,), times)[name]
+        return replace(span, score=score * float(now.mean()))
 
 
 def scores_of(chances: FloatArray) -> dict[str, float]:

@@ -12,7 +12,7 @@ from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class SegmentSettings:
-    """How rates, or probabilities, become stretches of time.
+    """How rates become stretches of time.
 
     Attributes:
         enter: A move is seen where its rate exceeds this share of its typical rate, ...
@@ -24,8 +24,6 @@ class SegmentSettings:
         hold: Stillness between moves is told from this many seconds on, ...
         creep: ... where the picture drifts by less than this share of its typical rate: the slow
             start of an eased move is not a hold.
-        likely: A label holds where its probability reaches this, ...
-        possible: ... and for as long as it stays above this.
     """
 
     enter: float = 0.4
@@ -35,8 +33,6 @@ class SegmentSettings:
     carries: float = 0.15
     hold: float = 0.5
     creep: float = 0.04
-    likely: float = 0.5
-    possible: float = 0.35
 
 
 @dataclass(frozen=True)
@@ -94,43 +90,6 @@ def axis_spans(
             if not overlap((whole,), spans.get(-sign, ()), 0.0):
                 spans[sign] = (whole,)
     return spans
-
-
-def spans_of(
-    times: FloatArray,
-    probability: FloatArray,
-    settings: SegmentSettings,
-    opposite: FloatArray | None = None,
-) -> tuple[Span, ...]:
-    """When a label that a shot has holds, from its probability over time.
-
-    Where the probability never becomes likely, its highest stretches are taken: the label was
-    given, so it holds at some time.
-
-    Args:
-        times: (T,) seconds, increasing.
-        probability: (T,) of the label at each moment, 0 to 1.
-        settings: How probabilities become stretches.
-        opposite: (T,) probability of the label that excludes this one; at each moment only the
-            likelier of the two may hold.
-
-    Returns:
-        The spans in order of time, each with its mean probability as score.
-    """
-    clock = _clock(times)
-    ours = np.interp(clock, times, probability)
-    theirs = np.zeros(len(clock)) if opposite is None else np.interp(clock, times, opposite)
-    state = np.zeros(len(clock), dtype=np.intp)
-    for sign, chance, rival in ((1, ours, theirs), (-1, theirs, ours)):
-        for begin, end in _likely(np.where(chance > rival, chance, 0.0), settings):
-            state[begin : end + 1] = sign
-    calm = _without_flicker(clock, state, settings)
-    if not (calm == 1).any():
-        calm = np.where(calm == 0, state, calm)
-    return tuple(
-        Span(float(clock[begin]), float(clock[end]), float(ours[begin : end + 1].mean()))
-        for begin, end in _runs(calm == 1, calm)
-    )
 
 
 def holds(
@@ -255,12 +214,6 @@ def _hysteresis(values: FloatArray, enter: float, leave: float) -> list[tuple[in
     above = values > leave
     runs = _runs(above, above.astype(np.intp))
     return [(begin, end) for begin, end in runs if values[begin : end + 1].max() >= enter]
-
-
-def _likely(chance: FloatArray, settings: SegmentSettings) -> list[tuple[int, int]]:
-    """Runs in which a label is likely; where it never is, those in which it is likeliest."""
-    scale = min(1.0, float(chance.max()) / settings.likely)
-    return _hysteresis(chance, scale * settings.likely, scale * settings.possible)
 
 
 def _sharpened(

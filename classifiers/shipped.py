@@ -18,6 +18,11 @@ def shipped() -> tuple[Mapping[str, Network], Mapping[str, Any]]:
     Returns:
         ``labels``, ``moments``, ``trust`` and ``trust_threshold``; the recipe.
     """
-    data = (files("dollygrip.classifiers") / "data" / WEIGHTS).read_bytes()
-    networks, recipe = from_bytes(data, WEIGHTS)
+    networks, recipe = from_bytes(shipped_bytes(), WEIGHTS)
     return MappingProxyType(networks), MappingProxyType(recipe)
+
+
+@cache
+def shipped_bytes() -> bytes:
+    """The file that they come in."""
+    return (files("dollygrip.classifiers") / "data" / WEIGHTS).read_bytes()

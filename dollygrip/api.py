@@ -58,7 +58,7 @@ def label_clip(
     path: AnyPath,
     *,
     estimator: str = "flow",
-    classifier: str = "threshold",
+    classifier: str = "learned",
     settings: Settings = None,
 ) -> ClipLabels:
     """Label one clip in this process.
@@ -88,7 +88,7 @@ def label_clip(
 
 
 def label_trajectory(
-    trajectory: Trajectory, *, classifier: str = "threshold", settings: Settings = None
+    trajectory: Trajectory, *, classifier: str = "learned", settings: Settings = None
 ) -> ShotLabels:
     """Label a camera path, wherever it is from.
 
@@ -138,7 +138,7 @@ def label_folder(
     *,
     jobs: int | None = None,
     estimator: str = "flow",
-    classifier: str = "threshold",
+    classifier: str = "learned",
     settings: Settings = None,
     timeout: float | None = None,
     retry_failed: bool = False,
@@ -196,7 +196,7 @@ def load_results(run: AnyPath) -> "pd.DataFrame":
 
 
 def classify_run(
-    run: AnyPath, classifier: str = "threshold", *, settings: Settings = None
+    run: AnyPath, classifier: str = "learned", *, settings: Settings = None
 ) -> Iterator[ClipLabels]:
     """Label the clips of a run anew from its stored motion, without reading a video.
 

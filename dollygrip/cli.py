@@ -228,7 +228,7 @@ def _add_estimator(parser: argparse.ArgumentParser) -> None:
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classifier",
-        default="threshold",
+        default="learned",
         metavar="NAME",
         help="what turns motion into labels (default: %(default)s)",
     )

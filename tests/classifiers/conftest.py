@@ -1,11 +1,15 @@
 """Exact camera paths, built from their velocities."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dollygrip.classifiers.base import Classifier
+from dollygrip.classifiers.learned import LearnedClassifier
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.threshold import ThresholdClassifier
 from dollygrip.geometry.profile import AXES
@@ -51,13 +55,18 @@ def build(
     )
 
 
-def classify(*trajectories: Trajectory, probabilities: tuple[float, ...] = (1.0,)) -> ShotLabels:
+def classify(
+    classifier: Classifier,
+    *trajectories: Trajectory,
+    probabilities: tuple[float, ...] = (1.0,),
+    **told: Any,
+) -> ShotLabels:
     hypotheses = [
         Hypothesis(f"model {i}", p, t)
         for i, (t, p) in enumerate(zip(trajectories, probabilities, strict=True))
     ]
     times = trajectories[0].times
-    return ThresholdClassifier().classify(hypotheses, start=float(times[0]), end=float(times[-1]))
+    return classifier.classify(hypotheses, start=float(times[0]), end=float(times[-1]), **told)
 
 
 @pytest.fixture(scope="session")
@@ -94,4 +103,10 @@ def sequence() -> Callable[..., Trajectory]:
 @pytest.fixture(scope="session")
 def label() -> Callable[..., ShotLabels]:
     """The threshold classifier with its own settings."""
-    return classify
+    return partial(classify, ThresholdClassifier())
+
+
+@pytest.fixture(scope="session")
+def learned() -> Callable[..., ShotLabels]:
+    """The learned classifier with the weights that are shipped."""
+    return partial(classify, LearnedClassifier())

@@ -179,8 +179,8 @@ def test_a_baseline_and_what_is_learned_count_the_same() -> None:
     near = np.abs((rows[:, 1] - network.mean[1]) / network.scale[1]) < 1.0
     expected = 0.5 * (network.logits(rows) + rows[:, 1])
     np.testing.assert_allclose(averaged[near], expected[near], atol=0.02)
-    fitted = fit_one(replace(_examples(), baseline="x1"), _small(), 3)
-    assert fitted.recipe["baseline"] == "x1"
+    fitted = fit_one(replace(_examples(), baseline="noise"), _small(), 3)
+    assert fitted.recipe["baseline"] == "noise"
     assert 0.5 < fitted.recipe["scores"]["roc_auc"] <= 1.0
 
 

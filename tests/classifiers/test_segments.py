@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dollygrip.classifiers.labels import BY_NAME, DIRECTIONS, opposite_of
 from dollygrip.classifiers.records import Segment
-from dollygrip.classifiers.segments import SegmentSettings, Span, axis_spans, spans_of, timeline
+from dollygrip.classifiers.segments import SegmentSettings, Span, axis_spans, timeline
 from dollygrip.classifiers.visibility import VisibleMotion
 from dollygrip.geometry.profile import AXES
 from dollygrip.geometry.trajectory import Trajectory
@@ -249,87 +249,6 @@ def test_a_jittered_clock_changes_little(sequence, label):
     shot = label(thinned)
     assert shot.labels == label(seen).labels
     assert spans(shot, "pan_right") == [pytest.approx((0.0, 2.0), abs=TOLERANCE)]
-
-
-CLOCK = np.linspace(0.0, 10.0, 101)
-
-
-def likely(*parts: tuple[float, float], probability: float = 0.9) -> np.ndarray:
-    """A probability that is high in the given stretches of :data:`CLOCK` and low outside."""
-    inside = np.zeros(len(CLOCK), dtype=bool)
-    for start, end in parts:
-        inside[np.searchsorted(CLOCK, start) : np.searchsorted(CLOCK, end, side="right")] = True
-    return np.where(inside, probability, 0.02)
-
-
-def times_of(found: tuple[Span, ...]) -> list[tuple[float, float]]:
-    return [(span.start, span.end) for span in found]
-
-
-def test_a_label_holds_while_it_is_likely():
-    found = spans_of(CLOCK, likely((2.0, 4.0), (6.0, 9.0)), SegmentSettings())
-    assert times_of(found) == [
-        pytest.approx((2.0, 4.0), abs=0.1),
-        pytest.approx((6.0, 9.0), abs=0.1),
-    ]
-    assert all(span.score == pytest.approx(0.9, abs=0.05) for span in found)
-
-
-def test_a_dip_does_not_end_what_is_likely_and_a_maybe_does_not_begin_it():
-    probability = np.maximum(likely((2.0, 4.0)), likely((4.0, 5.0), probability=0.4))
-    probability = np.maximum(probability, likely((7.0, 8.0), probability=0.4))
-    found = spans_of(CLOCK, probability, SegmentSettings())
-    assert times_of(found) == [pytest.approx((2.0, 5.0), abs=0.1)]
-
-
-def test_short_pauses_are_bridged_and_short_bursts_left_out():
-    probability = likely((1.0, 2.0), (2.3, 4.0), (7.0, 7.1))
-    found = spans_of(CLOCK, probability, SegmentSettings(gap=0.4))
-    assert times_of(found) == [pytest.approx((1.0, 4.0), abs=0.1)]
-
-
-def test_a_label_that_is_nowhere_likely_holds_where_it_is_likeliest():
-    found = spans_of(CLOCK, likely((3.0, 5.0), probability=0.3), SegmentSettings())
-    assert times_of(found) == [pytest.approx((3.0, 5.0), abs=0.1)]
-    assert found[0].score == pytest.approx(0.3, abs=0.03)
-    assert len(spans_of(CLOCK, likely((3.0, 3.1)), SegmentSettings())) == 1
-    assert spans_of(CLOCK, np.zeros(len(CLOCK)), SegmentSettings()) == ()
-
-
-def test_the_likelier_of_two_opposites_holds():
-    right, left = likely((1.0, 6.0), probability=0.7), likely((5.0, 8.0))
-    settings = SegmentSettings()
-    assert times_of(spans_of(CLOCK, right, settings, left)) == [pytest.approx((1.0, 5.0), abs=0.1)]
-    assert times_of(spans_of(CLOCK, left, settings, right)) == [pytest.approx((5.0, 8.0), abs=0.1)]
-
-
-CHANCES = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=40).map(np.array)
-
-
-@given(CHANCES, st.data())
-@settings(max_examples=100, deadline=None)
-def test_laws_of_spans_over_probabilities(chance, data):
-    times = np.linspace(0.0, 0.1 * len(chance), len(chance))
-    other = np.array(
-        data.draw(st.lists(st.floats(0.0, 1.0), min_size=len(chance), max_size=len(chance)))
-    )
-    rules = SegmentSettings()
-    ours, theirs = spans_of(times, chance, rules, other), spans_of(times, other, rules, chance)
-    for one, another in pairwise(sorted((*ours, *theirs), key=lambda span: span.start)):
-        assert one.end <= another.start
-    for span in (*ours, *theirs):
-        assert times[0] <= span.start <= span.end <= times[-1]
-        assert 0.0 <= span.score <= 1.0
-
-
-@pytest.mark.parametrize("rate", [3, 8, 30])
-def test_spans_do_not_depend_on_how_often_a_probability_is_given(rate):
-    times = np.linspace(50.0, 60.0, 10 * rate + 1)
-    chance = np.interp(
-        times - 50.0, [0.0, 3.0, 4.0, 7.0, 8.0, 10.0], [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
-    )
-    found = spans_of(times, chance, SegmentSettings())
-    assert times_of(found) == [pytest.approx((53.35, 57.65), abs=0.1)]
 
 
 def test_spans_have_the_score_of_the_shot_or_their_own():

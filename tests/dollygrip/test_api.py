@@ -50,7 +50,9 @@ def test_settings_reach_the_estimator_and_the_classifier(moody, clips):
     assert record.labels == ("pan_left",)
     with pytest.raises(SettingsError, match="speed"):
         dollygrip.label_clip(
-            clips / "one.mp4", settings={"classifier": {"threshold": {"speed": 3}}}
+            clips / "one.mp4",
+            classifier="threshold",
+            settings={"classifier": {"threshold": {"speed": 3}}},
         )
 
 
@@ -132,7 +134,7 @@ def test_a_run_is_read_and_labelled_anew_without_its_videos(moody, clips, tmp_pa
 
     shutil.rmtree(clips)
     strict = {"classifier": {"threshold": {"shift": 50.0}}}
-    news = by_path(dollygrip.classify_run(run, settings=strict), clips)
+    news = by_path(dollygrip.classify_run(run, "threshold", settings=strict), clips)
     assert set(news) == set(records)
     assert news["one.mp4"].labels != ("pan_right",)
     assert news["text.mp4"].failure == records["text.mp4"].failure
@@ -177,7 +179,9 @@ def test_a_new_classifier_does_not_estimate_again(moody, grey_clip, tmp_path):
     stored = next((run / "trajectories").iterdir())
     before = unread_stat(stored)
     strict = {"classifier": {"threshold": {"shift": 50.0}}}
-    [record] = dollygrip.label_folder(clip, run, estimator="moody", settings=strict)
+    [record] = dollygrip.label_folder(
+        clip, run, estimator="moody", classifier="threshold", settings=strict
+    )
     assert record.labels != ("pan_right",)
     assert unread_stat(stored) == before
     assert dollygrip.load_results(run)["pan_right"].tolist() == [False]

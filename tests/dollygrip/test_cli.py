@@ -125,7 +125,8 @@ def test_show_classify_and_export(run, tmp_path, capsys):
     assert len(shown) == 3
     settings = tmp_path / "settings.toml"
     settings.write_text("[classifier.threshold]\nshift = 50\n")
-    assert main(["classify", str(run), "--settings", str(settings)]) == 2
+    strict = ["--classifier", "threshold", "--settings", str(settings)]
+    assert main(["classify", str(run), *strict]) == 2
     again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {r["clip_id"] for r in again} == {r["clip_id"] for r in shown}
     assert not any("pan_right" in r["labels"] for r in again)
