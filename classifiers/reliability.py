@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dollygrip.classifiers.labels import COMBINED
+
 
 class Reason(StrEnum):
     """Every reason a record may give."""
@@ -66,6 +68,8 @@ _IN_WORDS = {
 
 PRESENT = 0.5
 """The score from which on a label is given."""
+# What a move scores that would be named if its likelier rival were not.
+_NOT_QUITE = 0.49
 
 Weighed = Sequence[tuple[float, Mapping[str, float]]]
 """The probability of each hypothesis with its scores."""
@@ -90,12 +94,15 @@ def ambiguous_pairs(weighed: Weighed, comparable: float) -> tuple[tuple[str, str
 def likelier_named(
     scores: Mapping[str, float], ambiguous: Sequence[tuple[str, str]]
 ) -> dict[str, float]:
-    """Scores in which, of two moves of which one is there, the likelier one is named."""
+    """Scores in which, of two moves of which one is there, the likelier one alone is named."""
     named = dict(scores)
     for pair in ambiguous:
         if scores[pair[0]] + scores[pair[1]] >= PRESENT:
-            likelier = max(pair, key=lambda name: scores[name])
+            rival, likelier = sorted(pair, key=lambda name: scores[name])
             named[likelier] = max(named[likelier], PRESENT)
+            named[rival] = min(named[rival], _NOT_QUITE)
+    for name, parts in COMBINED.items():
+        named[name] = min(named[name], *(named[part] for part in parts))
     return {name: min(max(score, 0.0), 1.0) for name, score in named.items()}
 
 
