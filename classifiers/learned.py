@@ -12,9 +12,16 @@ import numpy as np
 from dollygrip.classifiers.answers import answer
 from dollygrip.classifiers.base import failed
 from dollygrip.classifiers.evidence import Reading, present, read
-from dollygrip.classifiers.features import CRITERIA, label_rows, moment_rows
+from dollygrip.classifiers.features import (
+    CRITERIA,
+    LABEL_FEATURES,
+    MOMENT_FEATURES,
+    TRUST_FEATURES,
+    label_rows,
+    moment_rows,
+)
 from dollygrip.classifiers.labels import COMBINED, DEFINITIONS, DIRECTIONS
-from dollygrip.classifiers.network import Network, from_bytes
+from dollygrip.classifiers.network import MOST_BYTES, Network, from_bytes
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.reliability import Failure, ambiguous_pairs, likelier_named
 from dollygrip.classifiers.segments import Span
@@ -25,6 +32,8 @@ from dollygrip.geometry.trajectory import Hypothesis
 
 MOMENT = 0.05
 """Seconds between two moments at which it is asked whether a move happens."""
+
+_FEATURES = {"labels": LABEL_FEATURES, "moments": MOMENT_FEATURES, "trust": TRUST_FEATURES}
 
 
 @dataclass(frozen=True)
@@ -45,17 +54,17 @@ class LearnedSettings:
         """Look at the file.
 
         Raises:
-            ValueError: It cannot be read, or is not the one that ``digest`` says.
+            ValueError: It cannot be read, holds no weights of this version, or is not the one that
+                ``digest`` says.
         """
-        try:
-            data = Path(self.weights).read_bytes() if self.weights else shipped_bytes()
-        except OSError as error:
-            raise ValueError(f"weights {self.weights} cannot be read: {error.strerror}") from error
+        data = _bytes_of(self.weights) if self.weights else shipped_bytes()
         found = hashlib.blake2b(data, digest_size=8).hexdigest()
         if self.digest not in ("", found):
             name = self.weights or "of this version"
             raise ValueError(f"weights {name} are {found}, not {self.digest}: they have changed")
         object.__setattr__(self, "digest", found)
+        if self.weights:
+            _networks(data, self.weights)
 
 
 @dataclass(frozen=True)
@@ -74,13 +83,13 @@ class LearnedClassifier:
         """``labels``, ``moments`` and ``trust``.
 
         Raises:
-            ValueError: The weights are no weights of this version.
+            ValueError: The file of the settings is no longer the one that they looked at.
         """
+        networks = shipped()[0]
         if not self.settings.weights:
-            return shipped()[0]
-        path = Path(self.settings.weights)
-        networks, _ = from_bytes(path.read_bytes(), path.name)
-        return {**shipped()[0], **networks}
+            return networks
+        again = replace(self.settings)
+        return {**networks, **_networks(_bytes_of(again.weights), again.weights)}
 
     def classify(
         self,
@@ -158,3 +167,30 @@ def scores_of(chances: FloatArray) -> dict[str, float]:
     for name, parts in COMBINED.items():
         scores[name] = min(scores[name], *(scores[part] for part in parts))
     return scores
+
+
+def _bytes_of(weights: str) -> bytes:
+    """The file, or as much of it as tells that it is too large."""
+    try:
+        with Path(weights).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"weights {weights} cannot be read: {error.strerror}") from error
+
+
+def _networks(data: bytes, weights: str) -> dict[str, Network]:
+    """What a file holds; networks that look at other features than these would answer nonsense."""
+    networks, recipe = from_bytes(data, f"weights {weights}")
+    # Those that somebody refitted are of the version of those that they started from.
+    recipe = recipe.get("started from", recipe)
+    for name, features in _FEATURES.items():
+        try:
+            told = tuple(recipe["questions"][name]["features"])
+        except (KeyError, TypeError):
+            told = ()
+        if name in networks and (told, networks[name].width) != (features, len(features)):
+            raise ValueError(
+                f"weights {weights} are of another version, which looked at other features: "
+                "make them anew with 'dollygrip train'"
+            )
+    return networks

@@ -19,8 +19,8 @@ FORMAT = "dollygrip networks 1"
 # that was trained on gets an answer like the farthest ones that were.
 SQUASH = 5.0
 
-# The shipped file has a tenth of it.
-_MOST_BYTES = 8_000_000
+MOST_BYTES = 8_000_000
+"""Size of the largest weights file that is read; the shipped one has a hundredth of it."""
 
 # So that float32 weights of any size give logits that float64 can hold.
 _MOST_LAYERS = 4
@@ -194,8 +194,8 @@ def from_bytes(data: bytes, name: str) -> tuple[dict[str, Network], dict[str, An
     from safetensors import SafetensorError, deserialize
 
     tensors_of: Callable[[bytes], list[tuple[str, dict[str, Any]]]] = deserialize
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"{name} holds no networks: it is larger than {_MOST_BYTES} bytes")
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{name} holds no networks: it is larger than {MOST_BYTES} bytes")
     try:
         tensors = {key: _array(key, tensor) for key, tensor in tensors_of(data)}
         described = _described(data)
