@@ -89,6 +89,32 @@ def test_snippets_at_a_cut_are_one_short_doubt(shot):
     assert clip.caption == f"Shot 2: {pan.caption}"
 
 
+def test_shots_alike_that_follow_each_other_share_a_sentence(shot):
+    pan, zoom = {"pan": 20.0}, {"zoom": 0.35}
+    kinds = [pan, pan, zoom, pan, zoom, zoom, zoom]
+    clip = combine([shot(4.0 * i, **kind) for i, kind in enumerate(kinds)])
+    pans, zooms = shot(**pan).caption, shot(**zoom).caption
+    assert clip.caption == (
+        f"Shots 1 and 2: {pans} Shot 3: {zooms} Shot 4: {pans} Shots 5 to 7: {zooms}"
+    )
+
+
+def test_a_failed_shot_is_told_in_its_place(shot):
+    pan, zoom = shot(pan=20.0), shot(8.0, zoom=0.35)
+    clip = combine([pan, failed(DARK, start=4.0, end=8.0), zoom])
+    assert clip.caption == (
+        f"Shot 1: {pan.caption} Shot 2: Could not tell: {DARK.message} Shot 3: {zoom.caption}"
+    )
+
+
+def test_of_many_shots_the_first_are_told_and_the_rest_counted(shot):
+    kinds = [{"pan": 20.0}, {"zoom": 0.35}] * 10
+    clip = combine([shot(4.0 * i, **kind) for i, kind in enumerate(kinds)])
+    told = clip.caption.count("Shot ")
+    assert 1 < told < 20
+    assert clip.caption.endswith(f"And {20 - told} more shots.")
+
+
 def test_all_failed_is_a_failure_with_the_reason_of_the_longest():
     clip = combine([failed(DARK, start=0.0, end=1.0), failed(CRASH, start=1.0, end=9.0)])
     assert clip.failure == CRASH
