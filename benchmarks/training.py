@@ -63,8 +63,8 @@ _STILL = 5.0
 # count as much as the network. Set on real clips, in aggregate.
 _MODEL: dict[str, Any] = {"steps": 1200, "weight_decay": 2.0}
 _BASELINE = "score"
-# Whether an answer is right is a matter of few clips: a sum of what speaks for and against it.
-_JUDGE: dict[str, Any] = {"hidden": (), "members": 1, "steps": 1000, "weight_decay": 0.1}
+# Few answers are wrong, so little can be learned of which.
+_JUDGE: dict[str, Any] = {"hidden": (8,), "members": 8, "steps": 400, "weight_decay": 1.0}
 _MARKS = {"yes": True, "no": False}
 
 
