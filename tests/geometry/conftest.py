@@ -18,6 +18,7 @@ def observe(
     noise: float = 0.0,
     outliers: float = 0.0,
     lens: float = 0.0,
+    lasting: int | None = None,
 ) -> tuple[Observations, np.ndarray]:
     """Tracks of ``path`` and their true inverse depths, of mean 1 by default.
 
@@ -29,6 +30,7 @@ def observe(
         noise: Standard deviation in pixels of where they are seen.
         outliers: Share of the observations that are anywhere in the picture instead.
         lens: Bending of the lens at the distance of one focal length from the middle.
+        lasting: For how many frames before and after its anchor a track is seen; None for ever.
     """
     rng = np.random.default_rng(seed)
     half = np.array(path.size) / 2.0
@@ -44,6 +46,8 @@ def observe(
     seen = local[..., :2] / local[..., 2:] * path.focals[:, None, None]
     visible = (np.abs(seen) < half).all(axis=2) & (local[..., 2] > 0.05)
     visible[anchor, np.arange(tracks)] = False
+    if lasting is not None:
+        visible &= np.abs(np.arange(len(path))[:, None] - anchor) <= lasting
     frame, track = np.nonzero(visible)
     xy = bent(seen[frame, track], lens / path.focals[0] ** 2) + rng.normal(
         0.0, noise, (len(frame), 2)

@@ -85,6 +85,40 @@ def test_travel_is_no_turn_through_a_wide_lens(climbed, move):
     assert answer.solutions[ROTATION].lens == 0.0
 
 
+@pytest.mark.parametrize("turns_first", [False, True])
+@pytest.mark.parametrize(
+    ("travel", "turn"),
+    [
+        (("truck_right", 0.1), ("pan_right", 20.0)),
+        (("truck_left", 0.12), ("tilt_up", 15.0)),
+        (("pedestal_up", 0.12), ("pan_left", 20.0)),
+        (("dolly_in", 0.15), ("pan_right", 20.0)),
+    ],
+    ids=lambda part: part[0],
+)
+def test_a_turn_hides_no_travel_before_or_after_it(climbed, travel, turn, turns_first):
+    """Points that leave the picture soon tell of one half of the time only."""
+    first, second = (turn, travel) if turns_first else (travel, turn)
+    moves = Move(*first, 0.0, 1.6), Move(*second, 1.6, 3.2)
+    _, answer = climbed(*moves, duration=3.2, noise=0.5, tracks=150, lasting=3)
+    assert answer.beliefs[TRANSLATION] > 0.6
+
+
+@pytest.mark.parametrize("lens", [0.0, -0.9])
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (Move("pan_right", 20.0),),
+        (Move("pan_right", 20.0, 0.0, 1.6),),
+        (Move("tilt_up", 15.0, 0.0, 1.6), Move("pan_left", 20.0, 1.6, 3.2)),
+    ],
+    ids=["all along", "then stands", "one then another"],
+)
+def test_of_turns_alone_no_half_travels(climbed, moves, lens):
+    _, answer = climbed(*moves, duration=3.2, noise=0.5, tracks=250, lasting=3, lens=lens)
+    assert believed(answer) == ROTATION
+
+
 def test_a_dolly_zoom_is_travel_against_zoom(climbed):
     """Which is which, small motion hardly tells: the depths turned inside out look the same."""
     _, answer = climbed(Move("dolly_zoom_out", 0.3))
