@@ -1,9 +1,11 @@
 """The command that fits the learned classifier to somebody's own labels."""
 
+import json
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +115,77 @@ def test_what_cannot_be_learned_from_is_one_line(
     assert message in line
     assert (labelled / "labels.csv").read_bytes() == before
     assert not list(labelled.glob("*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def faint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of 30 camera paths: pans that hardly show, clear ones, and stills.
+
+    Whoever labelled them calls every pan a pan.
+    """
+    folder = tmp_path_factory.mktemp("faint")
+    poses = folder / "poses"
+    poses.mkdir()
+    lines = ["clip,pan_left,pan_right"]
+    for i in range(30):
+        kind, way = ("still", "faint", "clear")[i % 3], "pan_left" if i % 2 else "pan_right"
+        moves = [] if kind == "still" else [Move(way, 1.3 if kind == "faint" else 15.0 + 0.5 * i)]
+        path = camera_path(moves, duration=2.0, rate=8.0)
+        TUM.write(poses / f"{kind}{i}.txt", CameraPath.of(path), TUM.convention)
+        said = [kind != "still" and name == way for name in ("pan_left", "pan_right")]
+        lines.append(f"{kind}{i}.txt," + ",".join("yes" if yes else "no" for yes in said))
+    (folder / "labels.csv").write_text("\n".join([*lines, ""]))
+    assert main(["label", "--poses", str(poses), "-o", str(folder / "run"), "--jobs", "1"]) == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_what_was_learned_is_what_answers_from_then_on(
+    faint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(faint)
+    capsys.readouterr()
+    before = records("classify", "run", capsys=capsys)
+    assert main(["train", "--labels", "labels.csv", "--run", "run", "-o", "own.safetensors"]) == 0
+    said = capsys.readouterr()
+    assert "as shipped (chosen)" not in said.out
+    lines = [line.strip() for line in said.err.splitlines()]
+    (faint / "learned.toml").write_text("\n".join(lines[-3:-1]))
+
+    command = lines[-1].removeprefix("then: dollygrip ").split()
+    assert command[0] == "classify"
+    after = records(*command, capsys=capsys)
+    assert records("show", "run", capsys=capsys) == after
+    assert {*before} == {*after}
+    (shipped,), (own,) = (
+        {told["provenance"]["classifier"]["hash"] for told in some.values()}
+        for some in (before, after)
+    )
+    assert shipped != own
+    for name, record in after.items():
+        way = "pan_left" if int(name.strip("stilfancer")) % 2 else "pan_right"
+        old, new = before[name]["scores"][way], record["scores"][way]
+        if name.startswith("faint"):
+            assert new > old + 0.1
+        else:
+            assert record["labels"] == ([way] if name.startswith("clear") else ["static"])
+
+    # Weights that are no longer there are one line, and the run stays as it is.
+    (faint / "own.safetensors").unlink()
+    assert main(command) == 1
+    gone = capsys.readouterr()
+    assert gone.out == ""
+    (line,) = gone.err.splitlines()
+    assert "own.safetensors cannot be read" in line
+    assert records("show", "run", capsys=capsys) == after
+
+
+def records(*command: str, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+    """What a command prints, all of it records, by the name of the clip."""
+    assert main([*command, "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == 30
+    return {Path(record["path"]).stem: record for record in told}
 
 
 def test_labels_have_to_be_given(capsys: pytest.CaptureFixture[str]) -> None:
