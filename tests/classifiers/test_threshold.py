@@ -123,11 +123,11 @@ def test_a_wide_turn_with_little_travel_is_no_arc(path, label):
 def test_stillness_in_much_noise_is_doubtful(path, label):
     sure, unsure = label(path()), label(path(sigma=np.radians(5.0)))
     assert unsure.scores["static"] < 0.6 < sure.scores["static"]
-    assert unsure.trust < 0.5 * sure.trust
+    assert unsure.trust < 0.8 * sure.trust
 
 
 def test_a_label_at_the_border_lowers_the_trust(path, label):
-    assert label(path(pan=3.2)).trust < 0.8 * label(path(pan=20.0)).trust
+    assert label(path(pan=3.2)).trust < label(path(pan=20.0)).trust - 0.03
 
 
 def test_numbers_are_those_of_a_hypothesis_that_fits_the_labels(path, label):
