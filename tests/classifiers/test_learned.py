@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dollygrip.classifiers.evidence import read
@@ -192,10 +192,14 @@ def test_frame_rate_and_duration_do_not_matter(path, learned, name):
 # Scores.
 
 
-@given(MIXTURES)
+@given(MIXTURES, MIXTURES, st.floats(0.0, 1.0))
+@example(AT_ONCE["arc_cw"], {"pan": 30.0, "dolly": 0.4}, 0.6)
+@example(AT_ONCE["arc_cw"], {"truck": 0.5}, 0.5)
+@example({"zoom": 0.4, "dolly": -0.4}, {"dolly": 0.4}, 0.55)
 @settings(max_examples=15)
-def test_scores_are_bounded_and_no_whole_is_surer_than_its_parts(path, learned, mixture):
-    shot = learned(path(fps=8.0, seconds=3.0, **mixture))
+def test_scores_are_bounded_and_no_whole_is_surer_than_its_parts(path, learned, one, other, share):
+    seen = [path(fps=8.0, seconds=3.0, **mixture) for mixture in (one, other)]
+    shot = learned(*seen, probabilities=(share, 1.0 - share))
     assert {*shot.scores} == {d.name for d in DEFINITIONS}
     assert all(0.0 <= score <= 1.0 for score in shot.scores.values())
     assert 0.0 <= shot.trust <= 1.0
@@ -203,6 +207,8 @@ def test_scores_are_bounded_and_no_whole_is_surer_than_its_parts(path, learned, 
     assert {*shot.labels} <= {name for name, score in shot.scores.items() if score >= 0.5}
     for name, parts in COMBINED.items():
         assert shot.scores[name] <= min(shot.scores[part] for part in parts)
+    for pair in shot.ambiguous:
+        assert not {*pair} <= {*shot.labels}
 
 
 # When.
