@@ -142,8 +142,8 @@ def ambiguity_doubts(
         alone = [sum(p for p, s in weighed if s[a] >= PRESENT > s[b])
                  for a, b in ((first, second), (second, first))]  # fmt: skip
         message = (
-            f"{first} ({alone[0]:.2f}) and {second} ({alone[1]:.2f}) explain the pictures about "
-            f"equally well; there is too little parallax to tell{known}."
+            f"{first} ({alone[0]:.2f}) and {second} ({alone[1]:.2f}) both explain the pictures; "
+            f"there is too little parallax to tell{known}."
         )
         found.append(Failure(LOOKALIKES[first, second], message))
     return tuple(found)

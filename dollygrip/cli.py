@@ -337,6 +337,7 @@ def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespa
     recipe = make_recipe(
         estimator, options.classifier, options.settings, options.timeout, given=given
     )
+    _note_unused(options)
     earlier = None if options.restart else options.out
     plan = make_plan(inputs, recipe, earlier, retry_failed=options.retry_failed)
     if not len(plan):
@@ -357,8 +358,23 @@ def _classify(options: argparse.Namespace) -> int:
     from dollygrip.api import classify_run
 
     records = classify_run(options.run, options.classifier, settings=options.settings)
+    _note_unused(options)
     as_json = options.json or not sys.stdout.isatty()
     return _report(_print_records(records, as_json), options.run)
+
+
+def _note_unused(options: argparse.Namespace) -> None:
+    """Say so where a settings file is for another classifier only: it would change nothing."""
+    if options.settings is None:
+        return
+    from dollygrip.runners.registry import read_settings
+
+    named = sorted(read_settings(options.settings)["classifier"])
+    if named and options.classifier not in named:
+        _say(
+            f"note: {options.settings} has settings of {', '.join(named)}, which "
+            f"{options.classifier} does not use; --classifier {named[0]} does"
+        )
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -127,7 +127,9 @@ def test_show_classify_and_export(run, tmp_path, capsys):
     settings.write_text("[classifier.threshold]\nshift = 50\n")
     strict = ["--classifier", "threshold", "--settings", str(settings)]
     assert main(["classify", str(run), *strict]) == 2
-    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = capsys.readouterr()
+    assert "note:" not in told.err
+    again = [json.loads(line) for line in told.out.splitlines()]
     assert {r["clip_id"] for r in again} == {r["clip_id"] for r in shown}
     assert not any("pan_right" in r["labels"] for r in again)
     (run / "results.csv").unlink()
@@ -137,6 +139,14 @@ def test_show_classify_and_export(run, tmp_path, capsys):
         str(run / "results.csv"),
     ]
     assert (run / "results.csv").exists()
+
+
+def test_settings_of_another_classifier_are_noticed(run, tmp_path, capsys):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[classifier.threshold]\nshift = 50\n")
+    main(["classify", str(run), "--settings", str(settings)])
+    assert "note:" in (told := capsys.readouterr().err)
+    assert "--classifier threshold does" in told
 
 
 def in_terminal(arguments: list[str]) -> str:
