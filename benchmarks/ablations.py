@@ -258,6 +258,7 @@ def _label_again(shots: Sequence[_Followed], ablation: Ablation) -> Verdict:
                 hypotheses=estimate.hypotheses,
                 failure=estimate.failure,
                 doubts=estimate.doubts,
+                diagnostics=estimate.diagnostics,
             )
         )
     whole, _ = classify_shots(LearnedClassifier(), motions)

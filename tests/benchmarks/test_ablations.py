@@ -99,8 +99,8 @@ def test_clips_are_labelled_without_each_part(labels_csv, clip, tmp_path) -> Non
 @pytest.mark.slow
 def test_from_the_same_tracks_comes_the_same_verdict(clip) -> None:
     (whole,) = ablations.label_without(clip, [])
-    assert not differ(whole, verdict(clip, "flow", "threshold"))
+    assert not differ(whole, verdict(clip, "flow", "learned"))
     # What is put back in is what was taken out.
     *_, last = ablations.label_without(clip, ["no ground expected"])
     assert not last.failure
-    assert not differ(whole, verdict(clip, "flow", "threshold"))
+    assert not differ(whole, verdict(clip, "flow", "learned"))

@@ -98,7 +98,7 @@ def test_five_different_frames_are_shown(truth, said, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_every_kind_has_a_picture(labels_csv, clip, tmp_path) -> None:
-    folder = labels_csv({"clip": "tall.mp4", "static": "yes"}, {"clip": "none.mp4"})
+    folder = labels_csv({"clip": "tall.mp4", "roll_cw": "yes"}, {"clip": "none.mp4"})
     out = tmp_path / "out"
     command = ["confusions", str(folder), "--estimator=global2d", "--jobs=1", "--out", str(out)]
     assert main(command) == 0
