@@ -82,13 +82,16 @@ def ambiguous_pairs(weighed: Weighed, comparable: float) -> tuple[tuple[str, str
         weighed: Probability and scores of each hypothesis.
         comparable: How probable the less probable reading must be.
     """
-    found = []
-    for first, second in LOOKALIKES:
-        only_first = sum(p for p, s in weighed if s[first] >= PRESENT > s[second])
-        only_second = sum(p for p, s in weighed if s[second] >= PRESENT > s[first])
-        if min(only_first, only_second) >= comparable:
-            found.append((first, second))
-    return tuple(found)
+    return tuple(pair for pair in LOOKALIKES if min(either(pair, weighed)) >= comparable)
+
+
+def either(pair: tuple[str, str], weighed: Weighed) -> tuple[float, float]:
+    """Probability of the hypotheses that see only the first of two moves, and only the second."""
+    first, second = pair
+    return (
+        sum(p for p, s in weighed if s[first] >= PRESENT > s[second]),
+        sum(p for p, s in weighed if s[second] >= PRESENT > s[first]),
+    )
 
 
 def likelier_named(
@@ -139,8 +142,7 @@ def ambiguity_doubts(
     known = f" ({'; '.join(numbers)})" if numbers else ""
     found = []
     for first, second in pairs:
-        alone = [sum(p for p, s in weighed if s[a] >= PRESENT > s[b])
-                 for a, b in ((first, second), (second, first))]  # fmt: skip
+        alone = either((first, second), weighed)
         message = (
             f"{first} ({alone[0]:.2f}) and {second} ({alone[1]:.2f}) both explain the pictures; "
             f"there is too little parallax to tell{known}."
