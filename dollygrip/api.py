@@ -267,6 +267,8 @@ def make_recipe(
         SettingsError: There is no such estimator, classifier or setting, or the estimator lacks
             something that it needs.
     """
+    if isinstance(settings, str | os.PathLike):
+        settings = read_settings(settings)  # once: it may be a pipe
     chosen = _choose("estimator", estimator, settings, given)
     if chosen.name == POSES and chosen.settings["poses"]:
         stamp = stamp_of(Path(chosen.settings["poses"]))

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from importlib.resources import files
 from pathlib import Path
 
@@ -271,3 +272,17 @@ def test_one_clip_takes_one_thread_of_matrices_and_gives_the_others_back(
     assert max(before) == 2
     assert set(pools) == {1}
     assert after == before
+
+
+def test_settings_are_read_once_for_they_may_come_through_a_pipe(moody, clips, tmp_path):
+    pipe = tmp_path / "settings"
+    os.mkfifo(pipe)
+    text = "[estimator.moody]\npan_deg = -30\n[classifier.threshold]\nshift = 50.0\n"
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    [record] = dollygrip.label_folder(
+        clips / "one.mp4", estimator="moody", classifier="threshold", settings=pipe, jobs=1
+    )
+    writer.join()
+    assert record.failure is None
+    assert record.labels == ()
