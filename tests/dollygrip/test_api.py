@@ -285,4 +285,4 @@ def test_settings_are_read_once_for_they_may_come_through_a_pipe(moody, clips, t
     )
     writer.join()
     assert record.failure is None
-    assert record.labels == ()
+    assert not {"pan_left", "pan_right"} & set(record.labels)
