@@ -232,7 +232,7 @@ def test_poses_of_another_time_show_nothing(truck, tmp_path, name):
 
 
 def test_what_moves_is_orange(found, tmp_path):
-    walker = person(1, 0.5, start=(-0.35, 0.3, 0.7), velocity=(0.25, 0.1, 0.0))
+    walker = person(1, 0.6, start=(-0.35, 0.3, 0.7), velocity=(0.25, 0.1, 0.0))
     clip = tmp_path / "walker.mp4"
     write_video(clip, render(TRUCK, WORLD.with_actors(walker)), TRUCK.times, crf=8)
     wrote(clip, tmp_path / "out.rrd", Known(TRUCK))
