@@ -268,7 +268,8 @@ def make_recipe(
             something that it needs.
     """
     if isinstance(settings, str | os.PathLike):
-        settings = read_settings(settings)  # once: it may be a pipe
+        # Once: it may be a pipe.
+        settings = {str(kind): tables for kind, tables in read_settings(settings).items()}
     chosen = _choose("estimator", estimator, settings, given)
     if chosen.name == POSES and chosen.settings["poses"]:
         stamp = stamp_of(Path(chosen.settings["poses"]))
