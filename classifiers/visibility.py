@@ -1,6 +1,7 @@
 """One unit for all axes: how far the picture moved, as a fraction of its long side."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -57,12 +58,12 @@ class VisibleMotion:
         """(7,) first to last pose."""
         return np.asarray(self.position[-1])
 
-    @property
+    @cached_property
     def path(self) -> FloatArray:
         """(7,) all that each axis moves, to and fro."""
         return np.asarray(np.abs(np.diff(self.position, axis=0)).sum(axis=0))
 
-    @property
+    @cached_property
     def extent(self) -> FloatArray:
         """(7, 2) the most that each axis gains, and loses, between two moments."""
         return np.stack([_largest_rise(self.position), _largest_rise(-self.position)], axis=1)
