@@ -172,6 +172,28 @@ def write_scores(path: Path, truths: Sequence[Truth], verdicts: dict[str, list[V
     write_csv(path, rows)
 
 
+def add_choice_of_systems(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose estimators and classifiers, and how they run."""
+    parser.add_argument("--estimators", nargs="+", default=["flow"], metavar="NAME")
+    parser.add_argument(
+        "--classifiers", nargs="+", default=["threshold", "learned"], metavar="NAME"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")
+
+
+def check_systems(options: argparse.Namespace) -> None:
+    """Tell an unknown name before the work starts.
+
+    Raises:
+        SettingsError: There is no such estimator or classifier.
+    """
+    for name in options.estimators:
+        registry.choose("estimator", name)
+    for name in options.classifiers:
+        registry.choose("classifier", name)
+
+
 def add_command(commands: Any) -> None:
     """Add ``accuracy`` to the argument parser's commands."""
     parser = commands.add_parser("accuracy", help="labels of clips against the truth")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy import label_all
+from benchmarks.accuracy import add_choice_of_systems, check_systems, label_all
 from benchmarks.labelling import Verdict
 from benchmarks.scoring import mistakes
 from benchmarks.tables import Cells, comparison, listing, mean, number, write_json
@@ -22,7 +22,6 @@ from dollygrip.classifiers.metrics import (
     roc_auc,
     selective_risk,
 )
-from dollygrip.runners import registry
 
 # Most labels of most clips are plainly absent; these scores are those that say "maybe".
 UNSURE = (0.05, 0.95)
@@ -162,23 +161,14 @@ def add_command(commands: Any) -> None:
     """Add ``calibration`` to the argument parser's commands."""
     parser = commands.add_parser("calibration", help="whether scores and trust can be believed")
     add_choice_of_clips(parser, several=True)
-    parser.add_argument("--estimators", nargs="+", default=["flow"], metavar="NAME")
-    parser.add_argument(
-        "--classifiers", nargs="+", default=["threshold", "learned"], metavar="NAME"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
+    add_choice_of_systems(parser)
     parser.add_argument("--out", type=Path, help="folder for calibration.md, calibration.json")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Label, measure, print and write."""
-    # An unknown name is told before the work starts.
-    for name in options.estimators:
-        registry.choose("estimator", name)
-    for name in options.classifiers:
-        registry.choose("classifier", name)
+    check_systems(options)
     folders = {
         str(folder): read_truth(folder, options.only, options.limit) for folder in options.folder
     }

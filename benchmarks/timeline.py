@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy import label_all
+from benchmarks.accuracy import add_choice_of_systems, check_systems, label_all
 from benchmarks.stories import FILE, Story, Stretch, read_stories
 from benchmarks.tables import Cells, comparison, listing, number, table, write_json
 from benchmarks.truth import add_choice_of_clips, read_truth
 from dollygrip.classifiers.labels import COMBINED, PRIMITIVES
 from dollygrip.classifiers.metrics import matched_segments
 from dollygrip.classifiers.records import Segment
-from dollygrip.runners import registry
 
 LEAST_OVERLAP = 0.5
 # A border this close to the first or last is where the clip begins or ends: no feat to find.
@@ -219,23 +218,14 @@ def add_command(commands: Any) -> None:
     """Add ``timeline`` to the argument parser's commands."""
     parser = commands.add_parser("timeline", help=f"segments against the truth in {FILE}")
     add_choice_of_clips(parser)
-    parser.add_argument("--estimators", nargs="+", default=["flow"], metavar="NAME")
-    parser.add_argument(
-        "--classifiers", nargs="+", default=["threshold", "learned"], metavar="NAME"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
+    add_choice_of_systems(parser)
     parser.add_argument("--out", type=Path, help="folder for timeline.md, clips.md, timeline.json")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep motion between runs")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Label, match, print and write."""
-    # An unknown name is told before the work starts.
-    for name in options.estimators:
-        registry.choose("estimator", name)
-    for name in options.classifiers:
-        registry.choose("classifier", name)
+    check_systems(options)
     stories = read_stories(options.folder)
     truths = read_truth(options.folder, options.only, options.limit)
     untold = [truth.clip for truth in truths if truth.clip not in stories]
