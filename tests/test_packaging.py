@@ -38,7 +38,11 @@ def _folder(package: str) -> Path:
 
 def _modules() -> dict[str, Path]:
     """Every module that the package should have, by its path inside a wheel."""
-    app = {f"dollygrip/{path.name}": path for path in (ROOT / "dollygrip").glob("*.py")}
+    app = {
+        path.relative_to(ROOT).as_posix(): path
+        for pattern in ("*.py", "commands/*.py")
+        for path in (ROOT / "dollygrip").glob(pattern)
+    }
     floors = {
         f"dollygrip/{path.relative_to(ROOT).as_posix()}": path
         for floor in FLOORS

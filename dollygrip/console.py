@@ -1,0 +1,129 @@
+"""What the commands share: words for people on stderr, tables, progress, kinds of arguments."""
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
+
+DEFAULT_RUN = "dollygrip-run"
+# Columns of a table that goes into a pipe.
+PIPE_WIDTH = 120
+
+_T = TypeVar("_T")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse ends with 2 on a usage error, which here means that some clips failed."""
+
+    def error(self, message: str) -> Any:
+        """Say what is wrong, and end."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {printable(message)}\n")
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str
+) -> argparse.ArgumentParser:
+    """Add a command: what it is called, what runs it, and what it does in one clause."""
+    sentence = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=sentence)
+    parser.set_defaults(command=run, parser=parser)
+    return parser
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the run folder."""
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        nargs="?",
+        default=DEFAULT_RUN,
+        help="run folder (default: %(default)s)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser, summary: str) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help=summary)
+
+
+def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A kind of argument that is a finite number above zero."""
+
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"  # argparse puts it into its message
+    return parse
+
+
+def size(text: str) -> tuple[int, int]:
+    """A kind of argument such as 1920x1080."""
+    width, height = (positive(int)(side) for side in text.lower().split("x"))
+    return width, height
+
+
+size.__name__ = "size such as 1920x1080"
+
+
+def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], hidden: int = 0) -> None:
+    """Print rows as wide as the terminal; ``hidden`` says how many there are beyond them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name may look like markup
+    console = Console(width=shutil.get_terminal_size((PIPE_WIDTH, 1)).columns)
+    # Not printed by rich, which has its own way to end when the reader has left.
+    with console.capture() as drawn:
+        console.print(table)
+        if hidden:
+            console.print(f"and {hidden} more")
+    print(drawn.get(), end="", flush=True)
+
+
+def with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
+    """The same items, with a bar on the terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
+        bar = progress.add_task("", total=total)
+        for item in items:
+            yield item
+            progress.advance(bar)
+
+
+def argument(path: str) -> str:
+    """A path as it can be typed after a command."""
+    quoted = shlex.quote(path)
+    return f"-- {quoted}" if path.startswith("-") else quoted
+
+
+def say(line: str) -> None:
+    """Tell a person something, in one line on stderr."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """On one line, with nothing in it that a terminal would obey."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )
