@@ -14,10 +14,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from dollygrip.classifiers.labels import BY_NAME, DEFINITIONS, PRIMITIVES
-from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.formats.path import PoseError
 from dollygrip.runners.formats.text import read_lines, unrepeated
 
@@ -39,6 +38,34 @@ class LabelError(ValueError):
     """Labels that cannot be read or used; one plain line that names the file and its line."""
 
 
+class Found(Protocol):
+    """What is known of a clip elsewhere: a record, or an answer."""
+
+    @property
+    def clip_id(self) -> str:
+        """The clip's name in its run."""
+
+    @property
+    def path(self) -> str:
+        """The file as it was given."""
+
+
+_Found = TypeVar("_Found", bound=Found)
+
+
+@dataclass(frozen=True)
+class Question:
+    """An item of CameraBench's binary task.
+
+    Attributes:
+        line: Where it stands in its file, from 1.
+        text: What is asked.
+    """
+
+    line: int
+    text: str
+
+
 @dataclass(frozen=True)
 class LabelledClip:
     """What people say of one clip.
@@ -49,12 +76,14 @@ class LabelledClip:
             is unsure, too.
         extra: What else the file says, by its own names.
         where: The file, and the line where the clip is first named.
+        questions: By label, the item that was answered; none of files that ask no questions.
     """
 
     clip: str
     answers: Mapping[str, bool | None]
     extra: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    questions: Mapping[str, Question] = field(default_factory=dict)
 
 
 def read_labels(source: Path) -> tuple[LabelledClip, ...]:
@@ -90,8 +119,8 @@ def read_labels(source: Path) -> tuple[LabelledClip, ...]:
 
 
 def match(
-    clips: Sequence[LabelledClip], records: Iterable[ClipLabels]
-) -> tuple[tuple[LabelledClip, ClipLabels | None], ...]:
+    clips: Sequence[LabelledClip], records: Iterable[_Found]
+) -> tuple[tuple[LabelledClip, _Found | None], ...]:
     """The record of each labelled clip.
 
     A clip is found by its id, else by its path, else by its file name, else by that without the
@@ -99,7 +128,7 @@ def match(
 
     Args:
         clips: What people say.
-        records: What a run says.
+        records: What a run or a system says.
 
     Returns:
         Each clip with its record, in order; None where the run has none.
@@ -119,9 +148,14 @@ def match(
     return tuple(pairs)
 
 
-def _index(records: Iterable[ClipLabels]) -> dict[str, list[ClipLabels]]:
+def stem(name: str) -> str:
+    """A file name without its suffix, where it has one: "a.1.4" has none."""
+    return _SUFFIX.sub("", name)
+
+
+def _index(records: Iterable[_Found]) -> dict[str, list[_Found]]:
     """Records by all that they may be called; those of one name also by their folders."""
-    index: dict[str, list[ClipLabels]] = {}
+    index: dict[str, list[_Found]] = {}
     for record in records:
         for key in (f"id {record.clip_id}", *_names(PurePath(record.path))):
             index.setdefault(key, []).append(record)
@@ -133,7 +167,7 @@ def _index(records: Iterable[ClipLabels]) -> dict[str, list[ClipLabels]]:
     return index
 
 
-def _record_of(clip: LabelledClip, index: Mapping[str, list[ClipLabels]]) -> ClipLabels | None:
+def _record_of(clip: LabelledClip, index: Mapping[str, list[_Found]]) -> _Found | None:
     path = PurePath(clip.clip)
     key = next((key for key in (f"id {clip.clip}", *_names(path)) if key in index), None)
     if key is None:
@@ -147,7 +181,7 @@ def _record_of(clip: LabelledClip, index: Mapping[str, list[ClipLabels]]) -> Cli
 
 def _names(path: PurePath) -> tuple[str, str, str]:
     """What a clip may be called, the surest first."""
-    return f"path {path}", f"name {path.name}", f"stem {_SUFFIX.sub('', path.name)}"
+    return f"path {path}", f"name {path.name}", f"stem {stem(path.name)}"
 
 
 def _folders(path: PurePath) -> list[str]:
@@ -169,6 +203,7 @@ class _Row:
     extra: dict[str, str] = field(default_factory=dict)
     # Whether the labels that it leaves out are not there.
     complete: bool = False
+    questions: dict[str, Question] = field(default_factory=dict)
     # Whether other lines may say more of the same clip.
     partial: bool = False
 
@@ -210,11 +245,16 @@ def _joined(rows: Iterable[_Row]) -> tuple[LabelledClip, ...]:
             said = f"{', '.join(sorted(again))} of " if row.partial and known.partial else ""
             raise LabelError(f"{row.where}: {said}{row.clip!r} is at {known.where} already")
         known.answers.update(row.answers)
+        known.questions.update(row.questions)
     listed = {label for row in clips.values() if row.complete for label in row.answers}
     absent = dict.fromkeys([*PRIMITIVES, *sorted(listed - set(PRIMITIVES))], False)
     return tuple(
         LabelledClip(
-            row.clip, absent | row.answers if row.complete else row.answers, row.extra, row.where
+            row.clip,
+            absent | row.answers if row.complete else row.answers,
+            row.extra,
+            row.where,
+            row.questions,
         )
         for row in clips.values()
     )
@@ -245,7 +285,7 @@ def _json_rows(file: Path, lines: Iterable[tuple[int, str]]) -> Iterator[_Row]:
     for number, line in lines:
         where = f"{file}:{number}"
         try:
-            yield _json_row(line, where)
+            yield _json_row(line, number, where)
         except LabelError:
             raise
         except RecursionError as error:
@@ -254,19 +294,19 @@ def _json_rows(file: Path, lines: Iterable[tuple[int, str]]) -> Iterator[_Row]:
             raise LabelError(f"{where}: no JSON: {error}") from error
 
 
-def _json_row(line: str, where: str) -> _Row:
+def _json_row(line: str, number: int, where: str) -> _Row:
     data = json.loads(line, object_pairs_hook=unrepeated)
     if not isinstance(data, dict):
         raise LabelError(f"{where}: no object, but {_short(data)}")
     if "image" in data and "clip" not in data:
-        return _item(data, where)
+        return _item(data, number, where)
     if "labels" in data:
         return _listed(data, where)
     _check_names(list(data), where)
     return _row(data, where)
 
 
-def _item(data: dict[str, Any], where: str) -> _Row:
+def _item(data: dict[str, Any], number: int, where: str) -> _Row:
     """A question of CameraBench's binary task."""
     label = _BY_TASK.get(str(data.get("task")))
     if label is None:
@@ -274,7 +314,9 @@ def _item(data: dict[str, Any], where: str) -> _Row:
     if data.get("label") not in ("Yes", "No"):
         raise LabelError(f"{where}: label is {_short(data.get('label'))}, not Yes or No")
     answers: dict[str, bool | None] = {label: data["label"] == "Yes"}
-    return _Row(where, _clip(data["image"], where), answers, partial=True)
+    asked = {label: Question(number, str(data.get("question", "")))}
+    clip = _clip(data["image"], where)
+    return _Row(where, clip, answers, partial=True, questions=asked)
 
 
 def _listed(data: dict[str, Any], where: str) -> _Row:
