@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.memory import note_program
 
 # What colours a terminal, or moves its cursor.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -160,6 +161,7 @@ def run(
         result = json.loads(told)
     except ValueError:
         return Ended("ended", code or 1, 0.0, _printable(told))
+    note_program(result["memory_mb"])
     log = _printable(result["log"].encode("latin-1"))
     return Ended(result["how"], result["code"], result["seconds"], log)
 

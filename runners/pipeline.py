@@ -18,6 +18,7 @@ from dollygrip.runners.appearance import Appearance
 from dollygrip.runners.estimators.base import Estimator, MotionReader, crash, estimated
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
+from dollygrip.runners.memory import forget_peak, peak_mb
 from dollygrip.runners.shots import split_shots
 from dollygrip.runners.store import Content, clip_id_of, content_of
 from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
@@ -66,6 +67,7 @@ def label_clip_file(
         The record, and the motion that it was made from.
     """
     file, started = Path(path), time.perf_counter()
+    forget_peak()
     content = content_of(file)
     reader: FrameReader | None = None
     shots: tuple[ShotMotion, ...] = ()
@@ -91,6 +93,7 @@ def label_clip_file(
             "content": None if content is None else content.to_dict(),
             "video": None if clip is None else _video_info(clip, whole.end),
             "seconds": round(time.perf_counter() - started, 3),
+            "peak_memory_mb": peak_mb(),
         },
     )
     return ClipResult(record, shots)
@@ -135,6 +138,7 @@ def failed_record(
             "content": None if content is None else content.to_dict(),
             "video": None,
             "seconds": None,
+            "peak_memory_mb": None,
         },
     )
 

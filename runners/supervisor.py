@@ -11,6 +11,7 @@ one that left the session or lost its parent; elsewhere, those of the command's 
 import ctypes
 import json
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -27,6 +28,7 @@ KEPT_LOG = 1 << 16
 _NOT_STARTED = 127  # as shells say it
 _TICK, _LOOK = 0.05, 0.2
 _CHUNK = 1 << 16
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _DIE_WITH_PARENT, _ADOPT_ORPHANS = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER of prctl(2)
 
 
@@ -44,7 +46,8 @@ def supervise(job: dict[str, Any]) -> dict[str, Any]:
         job: ``command``, ``folder``, ``environment`` (what to add), ``seconds``, ``memory_mb``.
 
     Returns:
-        ``how``, ``code``, ``seconds`` and ``log`` (latin-1, so that every byte is a character).
+        ``how``, ``code``, ``seconds``, ``memory_mb`` (the most that was held, as far as it was
+        seen) and ``log`` (latin-1, so that every byte is a character).
     """
     _prctl(_ADOPT_ORPHANS, 1)
     started = time.monotonic()
@@ -61,11 +64,12 @@ def supervise(job: dict[str, Any]) -> dict[str, Any]:
         )
     except (OSError, ValueError) as error:
         reason = str(error).encode("utf-8", "replace").decode("latin-1")
-        return {"how": "not_started", "code": _NOT_STARTED, "seconds": 0.0, "log": reason}
+        nothing = {"code": _NOT_STARTED, "seconds": 0.0, "memory_mb": 0.0}
+        return {"how": "not_started", **nothing, "log": reason}
     log = bytearray()
     assert process.stdout is not None
     try:
-        how = _watch(process, process.stdout, log, started + job["seconds"], job["memory_mb"])
+        how, held = _watch(process, process.stdout, log, started + job["seconds"], job["memory_mb"])
     finally:
         _kill_all(process)
     code = process.wait()
@@ -73,7 +77,11 @@ def supervise(job: dict[str, Any]) -> dict[str, Any]:
     while _read(process.stdout, log):
         pass
     seconds = time.monotonic() - started
-    return {"how": how, "code": code, "seconds": seconds, "log": log.decode("latin-1")}
+    # Between two looks a process may have come and gone; the system knows the largest one.
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _MAXRSS_BYTES
+    memory = round(max(held, largest) / 2**20, 1)
+    told = {"how": how, "code": code, "seconds": seconds, "memory_mb": memory}
+    return {**told, "log": log.decode("latin-1")}
 
 
 def _watch(
@@ -82,27 +90,28 @@ def _watch(
     log: bytearray,
     deadline: float,
     memory_mb: int,
-) -> str:
-    """Wait for the end or a limit; how it came to it."""
+) -> tuple[str, int]:
+    """Wait for the end or a limit; how it came to it, and the most bytes that were seen held."""
     os.set_blocking(output.fileno(), False)
-    next_look = 0.0
+    next_look, held = 0.0, 0
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin, selectors.EVENT_READ)
         selector.register(output, selectors.EVENT_READ)
         while process.poll() is None:
             for key, _ in selector.select(_TICK):
                 if key.fileobj is sys.stdin:
-                    return "abandoned"
+                    return "abandoned", held
                 if not _read(output, log):
                     selector.unregister(output)
             now = time.monotonic()
             if now > deadline:
-                return "timed_out"
+                return "timed_out", held
             if now >= next_look:
                 next_look = now + _LOOK
-                if _resident() > memory_mb << 20:
-                    return "out_of_memory"
-    return "ended"
+                held = max(held, _resident())
+                if held > memory_mb << 20:
+                    return "out_of_memory", held
+    return "ended", held
 
 
 def _read(output: IO[bytes], log: bytearray) -> bool:

@@ -16,8 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("geometry", "classifiers", "runners")
 # What needs more than the rest has an extra; the names are those that Python imports.
-EXTRAS = ("dense", "train", "usd", "view")
-OPTIONAL = ("pxr", "rerun", "scipy", "sklearn", "torch", "transformers")
+EXTRAS = ("dense", "train", "usd", "view", "vlm")
+OPTIONAL = ("openai", "pxr", "rerun", "scipy", "sklearn", "torch", "transformers")
 # What a user plugs in, as a depth network into the dense estimator.
 PLUGGED_IN = {"transformers"}
 
@@ -32,8 +32,12 @@ def _listed(key: str) -> list[str]:
 
 def _folder(package: str) -> Path:
     """Where the checkout keeps a package."""
-    _, _, inside = package.partition(".")
-    return ROOT / (inside.replace(".", "/") or "dollygrip")
+    inside = package.split(".")[1:]
+    return (
+        ROOT.joinpath(*inside)
+        if inside[:1] and inside[0] in FLOORS
+        else ROOT / package.replace(".", "/")
+    )
 
 
 def _modules() -> dict[str, Path]:

@@ -13,6 +13,7 @@ import pytest
 
 from dollygrip.classifiers.reliability import Reason
 from dollygrip.runners.children import Ended, Limits, run
+from dollygrip.runners.memory import forget_peak, peak_mb
 
 AMPLE = Limits(seconds=30, memory_mb=2000)
 # Starts a process that leaves the session and outlives its parent, and says its number.
@@ -66,6 +67,18 @@ def test_a_command_that_ends_well_is_no_failure(python, tmp_path):
     assert ended.log == f"one\n{tmp_path}\n"
     assert 0 < ended.seconds < 30
     assert ended.failure("It") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process")
+def test_the_memory_of_a_program_counts_with_that_of_the_process(python):
+    forget_peak()
+    before = peak_mb()
+    python("held = b'x' * (200 << 20)")
+    after = peak_mb()
+    assert before is not None and after is not None
+    assert 200 < after - before < 400
+    forget_peak()
+    assert (peak_mb() or 0.0) < before + 100
 
 
 def test_variables_are_added_to_those_there_are(python, monkeypatch):
