@@ -41,6 +41,9 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
     },
     "classifier": {
         "learned": "dollygrip.classifiers.learned:LearnedClassifier",
+        "raw_delta": "dollygrip.classifiers.raw_delta:RawDeltaClassifier",
+        "steps_et": "dollygrip.classifiers.steps:ETSteps",
+        "steps_spatialvid": "dollygrip.classifiers.steps:SpatialVidSteps",
         "threshold": "dollygrip.classifiers.threshold:ThresholdClassifier",
     },
 }
