@@ -108,7 +108,7 @@ def read_descriptions(folder: Path) -> tuple[Description, ...]:
         raise LabelError(f"{file}: no list of captions")
     keys = ("video", "question", "answer")
     return tuple(
-        Description(*_texts(entry, keys, f"{file}: [{i}]")) for i, entry in enumerate(data)
+        Description(**_texts(entry, keys, f"{file}: [{i}]")) for i, entry in enumerate(data)
     )
 
 
@@ -120,7 +120,7 @@ def _read(file: Path) -> Iterator[Pair]:
                 continue
             where = f"{file}:{number}"
             texts = _texts(_object(line, where), keys, where)
-            yield Pair(file.parent.name, file.stem, *texts, where)
+            yield Pair(skill=file.parent.name, task=file.stem, where=where, **texts)
     except PoseError as error:
         # From the reader of text that pose files have, too.
         raise LabelError(str(error)) from error
@@ -135,7 +135,7 @@ def _object(line: str, where: str) -> Any:
         raise LabelError(f"{where}: no JSON: {error}") from error
 
 
-def _texts(data: Any, keys: tuple[str, ...], where: str) -> list[str]:
+def _texts(data: Any, keys: tuple[str, ...], where: str) -> dict[str, str]:
     """The texts under some keys of an object; each is there, and says something."""
     if not isinstance(data, dict):
         raise LabelError(f"{where}: no object")
@@ -143,4 +143,4 @@ def _texts(data: Any, keys: tuple[str, ...], where: str) -> list[str]:
         value = data.get(key)
         if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
             raise LabelError(f"{where}: {key} is no text of 1 to {_LONGEST} characters")
-    return [data[key] for key in keys]
+    return {key: data[key] for key in keys}

@@ -1,6 +1,7 @@
 """Exact camera paths, built from their velocities."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from dollygrip.classifiers.learned import LearnedClassifier
 from dollygrip.classifiers.records import ShotLabels
 from dollygrip.classifiers.threshold import ThresholdClassifier
 from dollygrip.geometry.profile import AXES
-from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
+from dollygrip.geometry.rotations import exp, rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 
 SIZE = (640, 360)
@@ -110,3 +111,86 @@ def label() -> Callable[..., ShotLabels]:
 def learned() -> Callable[..., ShotLabels]:
     """The learned classifier with the weights that are shipped."""
     return partial(classify, LearnedClassifier())
+
+
+CALM: dict[str, Any] = {
+    "moving_share": 0.0,
+    "appearance": {"change": 5.0, "frozen_seconds": 0.0, "frozen_start": None, "blur": 0.1},
+}
+
+
+def record(path: Trajectory, **about: Any) -> ShotLabels:
+    ends = {"start": float(path.times[0]), "end": float(path.times[-1])}
+    return ThresholdClassifier().classify(
+        [Hypothesis("any", 1.0, path)], **ends, diagnostics={**CALM, **about}
+    )
+
+
+def shown(**numbers: float) -> dict[str, Any]:
+    return {"appearance": {**CALM["appearance"], **numbers}}
+
+
+@pytest.fixture(scope="session")
+def clips(path, sequence) -> dict[str, ShotLabels]:
+    """One record of every kind that the questions tell apart."""
+    moves = {
+        "pan_left": {"pan": -30.0},
+        "pan_right": {"pan": 30.0},
+        "tilt_up": {"tilt": 20.0},
+        "tilt_down": {"tilt": -20.0},
+        "roll_cw": {"roll": 30.0},
+        "roll_ccw": {"roll": -30.0},
+        "truck_left": {"truck": -0.4},
+        "truck_right": {"truck": 0.4},
+        "up": {"pedestal": 0.4},
+        "down": {"pedestal": -0.4},
+        "forward": {"dolly": 0.5},
+        "backward": {"dolly": -0.5},
+        "zoom_in": {"zoom": 0.5},
+        "zoom_out": {"zoom": -0.5},
+        "arc_cw": {"pan": 30.0, "truck": -0.52},
+        "arc_ccw": {"pan": -30.0, "truck": 0.52},
+        "crane_up": {"tilt": -20.0, "pedestal": 0.35},
+        "crane_down": {"tilt": 20.0, "pedestal": -0.35},
+        "dolly_zoom_in": {"zoom": 0.4, "dolly": -0.5},
+        "dolly_zoom_out": {"zoom": -0.4, "dolly": 0.4},
+        "pan_left_and_more": {"pan": -30.0, "tilt": 20.0},
+        "pan_right_and_more": {"pan": 30.0, "tilt": 20.0},
+        "tilt_up_and_more": {"tilt": 20.0, "pan": 30.0},
+        "tilt_down_and_more": {"tilt": -20.0, "pan": 30.0},
+        "roll_cw_and_more": {"roll": 30.0, "pan": 30.0},
+        "roll_ccw_and_more": {"roll": -30.0, "pan": 30.0},
+        "truck_left_and_more": {"truck": -0.4, "zoom": 0.4},
+        "truck_right_and_more": {"truck": 0.4, "zoom": 0.4},
+        "up_and_more": {"pedestal": 0.4, "pan": 30.0},
+        "down_and_more": {"pedestal": -0.4, "pan": 30.0},
+        "forward_and_more": {"dolly": 0.5, "pan": 30.0},
+        "backward_and_more": {"dolly": -0.5, "pan": 30.0},
+        "zoom_in_and_more": {"zoom": 0.5, "pan": 30.0},
+        "zoom_out_and_more": {"zoom": -0.5, "pan": 30.0},
+    }
+    found = {name: record(path(**amounts)) for name, amounts in moves.items()}
+    turned = {
+        "forward": ({"tilt": -90.0}, {"dolly": 0.5}),
+        "backward": ({"tilt": -90.0}, {"dolly": -0.5}),
+        "up": ({"tilt": -90.0}, {"pedestal": 0.5}),
+        "down": ({"tilt": -90.0}, {"pedestal": -0.5}),
+    }
+    for way, (turn, travel) in turned.items():
+        found[f"{way}_for_the_camera"] = record(sequence((4.0, turn), (2.0, {}), (4.0, travel)))
+    still = path()
+    jitter = np.radians(np.random.default_rng(0).normal(size=(len(still), 3)))
+
+    def shaken(degrees: float) -> Trajectory:
+        return replace(still, rotations=still.rotations @ exp(degrees * jitter))
+
+    return found | {
+        "still": record(still),
+        "trembling": record(shaken(0.25)),
+        "shaky": record(shaken(1.5)),
+        "slow": record(path(seconds=20.0, pan=25.0)),
+        "fast": record(path(seconds=1.5, pan=60.0)),
+        "blurred": record(path(pan=30.0), **shown(blur=0.7)),
+        "frozen": record(path(pan=30.0), **shown(frozen_seconds=2.0)),
+        "busy": record(still, moving_share=0.3),
+    }
