@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dollygrip.geometry.arrays import BoolArray, FloatArray
+from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 
 BINS = 10
 """Bins of a reliability table: as many as are usual."""
@@ -64,11 +64,56 @@ def average_precision(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     Raises:
         ValueError: Shapes differ or a score is NaN.
     """
-    hits, total = _by_score(truth, scores)
+    return float(weighted_average_precision(truth, scores, np.ones((1, np.size(scores))))[0])
+
+
+def weighted_average_precision(
+    truth: npt.ArrayLike, scores: npt.ArrayLike, weights: FloatArray
+) -> FloatArray:
+    """Average precision where items count several times, or not at all.
+
+    Args:
+        truth: (N,) whether each item has the label.
+        scores: (N,) higher is surer; infinite allowed.
+        weights: (R, N) how often each item counts; one row a wanted number.
+
+    Returns:
+        (R,) 0 to 1; NaN without positives.
+
+    Raises:
+        ValueError: Shapes differ or a score is NaN.
+    """
+    real, order, last_of_tie = _by_score(truth, scores)
+    counted = weights[:, order]
+    hits = np.cumsum(counted * real[order], axis=1)[:, last_of_tie]
+    total = np.cumsum(counted, axis=1)[:, last_of_tie]
+    precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+    gained = np.diff(hits, axis=1, prepend=0.0)
+    positives = gained.sum(axis=1)
+    found = np.full(len(weights), np.nan)
+    np.divide((gained * precision).sum(axis=1), positives, out=found, where=positives > 0)
+    return found
+
+
+def precision_recall(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Recall and precision among the items that score at least each distinct score, descending.
+
+    The area under the steps is :func:`average_precision`.
+
+    Args:
+        truth: (N,) whether each item has the label.
+        scores: (N,) higher is surer; infinite allowed.
+
+    Returns:
+        (K,) recall, ascending; (K,) precision. Both empty without positives.
+
+    Raises:
+        ValueError: Shapes differ or a score is NaN.
+    """
+    hits, total = _cumulated(truth, scores)
     if len(hits) == 0 or hits[-1] == 0:
-        return float("nan")
-    gained = np.diff(hits, prepend=0.0) / hits[-1]
-    return float(np.sum(gained * hits / total))
+        return np.zeros(0), np.zeros(0)
+    return hits / hits[-1], hits / total
 
 
 def roc_auc(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -84,7 +129,7 @@ def roc_auc(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     Raises:
         ValueError: Shapes differ or a score is NaN.
     """
-    hits, total = _by_score(truth, scores)
+    hits, total = _cumulated(truth, scores)
     misses = total - hits
     if len(hits) == 0 or hits[-1] == 0 or misses[-1] == 0:
         return float("nan")
@@ -197,7 +242,7 @@ def selective_risk(wrong: npt.ArrayLike, trust: npt.ArrayLike, dropped: float) -
     """
     if not 0.0 <= dropped < 1.0:
         raise ValueError(f"the share to drop is 0 up to 1, not {dropped}")
-    errors, total = _by_score(wrong, trust)
+    errors, total = _cumulated(wrong, trust)
     if len(total) == 0:
         return float("nan")
     kept = (1.0 - dropped) * total[-1]
@@ -249,8 +294,15 @@ def _probabilities(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[BoolArr
     return real, said
 
 
-def _by_score(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def _cumulated(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Positives and items among those that score at least each distinct score, descending."""
+    real, order, last_of_tie = _by_score(truth, scores)
+    total = (last_of_tie + 1).astype(np.float64)
+    return np.cumsum(real[order], dtype=np.float64)[last_of_tie], total
+
+
+def _by_score(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[BoolArray, IntArray, IntArray]:
+    """The truth, the order of descending scores, and where in it each distinct score ends."""
     real: BoolArray = np.asarray(truth, np.bool_)
     values = np.asarray(scores, np.float64)
     if real.shape != values.shape or real.ndim != 1:
@@ -259,8 +311,5 @@ def _by_score(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[FloatArray, 
         raise ValueError("a score is not a number")
     order = np.argsort(-values, kind="stable")
     ordered = values[order]
-    last_of_tie = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-    if len(ordered) == 0:
-        return np.zeros(0), np.zeros(0)
-    hits = np.cumsum(real[order], dtype=np.float64)
-    return hits[last_of_tie], last_of_tie + 1.0
+    last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)])
+    return real, order, last_of_tie
