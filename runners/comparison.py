@@ -1,15 +1,39 @@
 """Systems side by side: the same clips, scored alike, and where they differ."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from dollygrip.classifiers.labels import BY_NAME, PRIMITIVES
+from dollygrip.geometry.arrays import FloatArray
+from dollygrip.runners.evaluation import (
+    CONFUSABLE,
+    RESAMPLES,
+    Differences,
+    Evaluation,
+    compare,
+    evaluate,
+)
 from dollygrip.runners.formats.published import PublishedRow
-from dollygrip.runners.formats.truth import LabelledClip
-from dollygrip.runners.systems import Answer, System
+from dollygrip.runners.formats.scores import ClassificationScores, ScoreError, read_scores
+from dollygrip.runners.formats.truth import LabelledClip, match
+from dollygrip.runners.official import as_systems
+from dollygrip.runners.registry import names
+from dollygrip.runners.store import MANIFEST, RESULTS
+from dollygrip.runners.systems import Answer, System, read_run, reclassified
 
-if TYPE_CHECKING:
-    from dollygrip.runners.evaluation import Evaluation
+# A rank correlation of fewer clips says nothing.
+_FEWEST_RANKED = 3
+
+_PRIMITIVES = frozenset(PRIMITIVES)
+
+Watch = Callable[[Iterator[Any], int], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,14 +58,14 @@ class Agreement:
     """How alike two systems are, for each two of them.
 
     Attributes:
-        names: Share of the clips that both answer of which they name the same primitives; NaN
+        named: Share of the clips that both answer of which they name the same primitives; NaN
             where one of them only ranks.
-        ranks: Spearman's rank correlation of their scores over the clips that both answer, mean
-            of the primitives; NaN where one of them ranks nothing.
+        ranked: Spearman's rank correlation of their scores over the clips that both answer, mean
+            of the primitives; NaN where there is nothing to rank.
     """
 
-    names: tuple[tuple[float, ...], ...]
-    ranks: tuple[tuple[float, ...], ...]
+    named: tuple[tuple[float, ...], ...]
+    ranked: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,7 @@ class Confusion:
 
     first: str
     second: str
-    counts: tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
+    counts: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -66,21 +90,306 @@ class Comparison:
     """All that is known of some systems on some clips.
 
     Attributes:
-        systems: Those compared; the first is the one that the report is about.
+        systems: Those compared; the first is the one that clips are sorted for.
         clips: Most disagreed first.
         labelled: Whether there is a truth.
         evaluations: One a system; none without labels.
-        published: Rows of others, in percent.
+        tests: One a system: the best by mean AP against it, None for the best itself; none without
+            labels.
         agreement: Of each two systems.
-        confusions: One mapping a system: by name of the pair; none without labels.
+        confusions: One mapping a system, by name of the pair; none without labels.
         strangers: One a system: how many of its clips are none of ``clips``.
+        published: Rows of others, in percent.
     """
 
     systems: tuple[System, ...]
     clips: tuple[ComparedClip, ...]
     labelled: bool
-    evaluations: "tuple[Evaluation, ...]"
-    published: tuple[PublishedRow, ...]
+    evaluations: tuple[Evaluation, ...]
+    tests: tuple[Differences | None, ...]
     agreement: Agreement
     confusions: tuple[Mapping[str, Confusion], ...]
     strangers: tuple[int, ...]
+    published: tuple[PublishedRow, ...] = ()
+
+
+# --- who is compared ------------------------------------------------------------------------
+
+
+def gather(
+    sources: Sequence[Path],
+    classifiers: Sequence[str] | None = None,
+    watch: Watch = lambda items, total: items,
+) -> tuple[System, ...]:
+    """The systems of runs and score files; no video is read.
+
+    A run is one system under the classifier that it was made with, and one more under each other
+    classifier, from its stored motion. Systems of one name are told apart by their folders.
+
+    Args:
+        sources: Run folders, official score files, and folders of these.
+        classifiers: Names in the registry, for every run; None for all there are.
+        watch: Passes the systems on as they are made, given how many there will be.
+
+    Raises:
+        ScoreError: A source is neither a run nor scores of the binary task, or is given twice.
+        SettingsError: There is no such classifier.
+        StoreError: A run is empty, or its stored motion is damaged.
+    """
+    twice = [path for path, count in Counter(s.resolve() for s in sources).items() if count > 1]
+    if twice:
+        raise ScoreError(f"{twice[0]}: given twice")
+    wanted = names("classifier") if classifiers is None else classifiers
+    own = [system for source in sources for system in _own(source)]
+    plans = [
+        (system, name)
+        for system in own
+        for name in dict.fromkeys(["", *(wanted if system.estimator else ())])
+        if name != system.classifier
+    ]
+    made = (reclassified(system, name) if name else system for system, name in plans)
+    return _told_apart(list(watch(made, len(plans))))
+
+
+def _own(source: Path) -> tuple[System, ...]:
+    if (source / RESULTS).exists() or (source / MANIFEST).exists():
+        return (read_run(source),)
+    scores = [s for s in read_scores(source) if isinstance(s, ClassificationScores)]
+    if not scores:
+        raise ScoreError(f"{source}: neither a run nor score files of the binary task")
+    return as_systems(scores)
+
+
+def _told_apart(systems: list[System]) -> tuple[System, ...]:
+    """No two of one name: the folder's name is added, and a number where that is not enough."""
+    shared = Counter(system.name for system in systems)
+    named = [f"{s.name} ({s.source.name})" if shared[s.name] > 1 else s.name for s in systems]
+    count, seen, told = Counter(named), Counter[str](), []
+    for system, name in zip(systems, named, strict=True):
+        seen[name] += 1
+        told.append(replace(system, name=f"{name} {seen[name]}" if count[name] > 1 else name))
+    return tuple(told)
+
+
+# --- comparing ------------------------------------------------------------------------------
+
+
+def compare_systems(
+    systems: Sequence[System],
+    labels: Sequence[LabelledClip] = (),
+    *,
+    by: Sequence[str] = (),
+    published: Sequence[PublishedRow] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    watch: Watch = lambda items, total: items,
+) -> Comparison:
+    """Score systems on the same clips, and see where they differ.
+
+    Args:
+        systems: At least one.
+        labels: What people say. Without it the clips are those of the first system, and only
+            agreement is measured.
+        by: Columns of the labels by which clips are grouped, besides tags and kinds.
+        published: Rows to stand beside; they pass through.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+        watch: Passes the systems on as they are scored, given how many there are.
+
+    Raises:
+        LabelError: A clip may be either of two.
+    """
+    clips = tuple(labels) or _stand_ins(systems[0])
+    answers = [[answer for _, answer in match(clips, system.answers)] for system in systems]
+    compared = [
+        ComparedClip(clip.clip, clip if labels else None, said, disagreement(clip, said))
+        for clip, said in zip(clips, zip(*answers, strict=True), strict=True)
+    ]
+    judged = systems if labels else ()
+    evaluations = tuple(
+        evaluate(clips, system, by=by, resamples=resamples, seed=seed)
+        for system in watch(iter(judged), len(judged))
+    )
+    return Comparison(
+        systems=tuple(systems),
+        clips=tuple(sorted(compared, key=_worst_first)),
+        labelled=bool(labels),
+        evaluations=evaluations,
+        tests=_tests(clips, systems, evaluations, resamples, seed),
+        agreement=_agreement(answers),
+        confusions=tuple(_confusions(clips, said) for said in answers) if labels else (),
+        strangers=tuple(
+            len(system.answers) - sum(answer is not None for answer in said)
+            for system, said in zip(systems, answers, strict=True)
+        ),
+        published=tuple(published),
+    )
+
+
+def disagreement(clip: LabelledClip, answers: Sequence[Answer | None]) -> float:
+    """How little those who name primitives agree on a clip.
+
+    Two that name primitives are 1 minus what they share of all that either names (the Jaccard
+    distance) apart: 0 where they name the same, 1 where they have nothing in common. A clip that
+    failed is 1 from everything. What people are unsure of does not count against them. Half of
+    the measure is how far the first system is from the truth, where there is none from the others
+    in the mean; the other half is the mean over all pairs, of which the truth is one.
+
+    Returns:
+        0 to 1; NaN where fewer than two name anything. Systems that only rank, and those that do
+        not have the clip, are left out.
+    """
+    truth = {name: clip.answers.get(name) for name in PRIMITIVES}
+    labelled = any(known is not None for known in truth.values())
+    said = [_named(answer) for answer in answers if answer and answer.labels is not None]
+    to_truth = [_apart(names, truth) for names in said] if labelled else []
+    between = [_distance(one, other) for one, other in combinations(said, 2)]
+    everything = [*to_truth, *between]
+    if not everything:
+        return float("nan")
+    leads = bool(answers) and answers[0] is not None and answers[0].labels is not None
+    first = (to_truth[:1] or between[: len(said) - 1]) if leads else everything
+    return (_mean(first) + _mean(everything)) / 2.0
+
+
+def _named(answer: Answer) -> frozenset[str] | None:
+    """The primitives that it names; None where it failed."""
+    return None if unanswered(answer) else (answer.labels or frozenset()) & _PRIMITIVES
+
+
+def unanswered(answer: Answer) -> bool:
+    """Whether the clip failed: there is a reason instead of scores."""
+    return bool(answer.errors) and not answer.scores
+
+
+def _apart(named: frozenset[str] | None, truth: Mapping[str, bool | None]) -> float:
+    if named is None:
+        return 1.0
+    there = frozenset(name for name, known in truth.items() if known)
+    return _distance(named - {name for name, known in truth.items() if known is None}, there)
+
+
+def _distance(one: frozenset[str] | None, other: frozenset[str] | None) -> float:
+    if one is None or other is None:
+        return 1.0
+    return 1.0 - len(one & other) / len(one | other) if one | other else 0.0
+
+
+def _worst_first(clip: ComparedClip) -> float:
+    return math.inf if math.isnan(clip.disagreement) else -clip.disagreement
+
+
+def _stand_ins(system: System) -> tuple[LabelledClip, ...]:
+    """The clips of a system as if somebody had said nothing of them."""
+    return tuple(
+        LabelledClip(a.path or a.clip_id, {}, where=str(system.source)) for a in system.answers
+    )
+
+
+def _tests(
+    clips: Sequence[LabelledClip],
+    systems: Sequence[System],
+    evaluations: Sequence[Evaluation],
+    resamples: int,
+    seed: int,
+) -> tuple[Differences | None, ...]:
+    """The best system against each other one."""
+    scores = [evaluation.mean_ap.value for evaluation in evaluations]
+    if all(map(math.isnan, scores)):
+        return (None,) * len(scores)
+    best = int(np.nanargmax(scores))
+    return tuple(
+        None if i == best else compare(clips, systems[best], system, resamples=resamples, seed=seed)
+        for i, system in enumerate(systems)
+        if evaluations
+    )
+
+
+# --- agreement ------------------------------------------------------------------------------
+
+
+def _agreement(answers: Sequence[Sequence[Answer | None]]) -> Agreement:
+    count = len(answers)
+    named, ranked = np.full((2, count, count), np.nan)
+    scores = [_scores(said) for said in answers]
+    for i in range(count):
+        for j in range(i + 1):
+            named[i, j] = named[j, i] = _same_names(answers[i], answers[j])
+            ranked[i, j] = ranked[j, i] = _rank_correlation(scores[i], scores[j])
+    return Agreement(_nested(named), _nested(ranked))
+
+
+def _same_names(one: Sequence[Answer | None], other: Sequence[Answer | None]) -> float:
+    same = [
+        _named(a) == _named(b)
+        for a, b in zip(one, other, strict=True)
+        if a and b and not unanswered(a) and not unanswered(b)
+        if a.labels is not None and b.labels is not None
+    ]
+    return _mean(same)
+
+
+def _scores(said: Sequence[Answer | None]) -> FloatArray:
+    """(primitives, clips) scores; NaN where there is none."""
+    nan = float("nan")
+    rows = [[a.scores.get(name, nan) if a else nan for a in said] for name in PRIMITIVES]
+    return np.array(rows, np.float64)
+
+
+def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
+    found = []
+    for first, second in zip(one, other, strict=True):
+        both = ~(np.isnan(first) | np.isnan(second))
+        ranks = np.array([_ranks(first[both]), _ranks(second[both])])
+        # A system that scores all clips alike ranks nothing.
+        if both.sum() >= _FEWEST_RANKED and ranks.std(axis=1).all():
+            found.append(np.corrcoef(ranks)[0, 1])
+    return _mean(found)
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(counts) - (counts + 1) / 2.0)[index]
+    return ranks
+
+
+# --- look-alikes ----------------------------------------------------------------------------
+
+
+def _confusions(
+    clips: Sequence[LabelledClip], said: Sequence[Answer | None]
+) -> Mapping[str, Confusion]:
+    return {name: _confusion(clips, said, pairs) for name, pairs in CONFUSABLE.items()}
+
+
+def _confusion(
+    clips: Sequence[LabelledClip],
+    said: Sequence[Answer | None],
+    pairs: Sequence[tuple[str, str]],
+) -> Confusion:
+    counts = np.zeros((2, 4), int)
+    for pair in pairs:
+        for clip, answer in zip(clips, said, strict=True):
+            truth = tuple(clip.answers.get(name) for name in pair)
+            if truth in ((True, False), (False, True)):
+                counts[truth.index(True), _higher(answer, pair)] += 1
+    first, second = (BY_NAME[name].axis for name in pairs[0])
+    rows = counts.tolist()
+    return Confusion(first, second, (tuple(rows[0]), tuple(rows[1])))
+
+
+def _higher(answer: Answer | None, pair: tuple[str, str]) -> int:
+    """Column of :class:`Confusion`."""
+    first, second = (answer.scores.get(n, float("nan")) if answer else float("nan") for n in pair)
+    if math.isnan(first) or math.isnan(second):
+        return 3
+    return 2 if first == second else int(second > first)
+
+
+def _nested(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
