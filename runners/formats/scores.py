@@ -185,6 +185,8 @@ def write_scores(folder: Path, scores: Scores) -> Path:
     path = folder / f"{_kind(scores)}_{name}.json"
     data = asdict(scores)
     del data["where"]
+    # Only files of pairs have a skill and a task, and captions no split.
+    data["metadata"] = {k: v for k, v in data["metadata"].items() if v or k == "checkpoint"}
     write_atomically(path, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
     return path
 
