@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dollygrip.cli import SOME_FAILED
+from dollygrip.console import SOME_FAILED
 
 DEFAULT = "flow"
 SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif", ".m4v"})
