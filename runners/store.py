@@ -27,6 +27,7 @@ from dollygrip.runners.formats.catalog import file_of
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, read_lines
 from dollygrip.runners.formats.maps import write_maps
+from dollygrip.runners.formats.sheets import defused
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
@@ -48,9 +49,6 @@ MAPS = "maps"
 LOCK = "run.lock"
 
 _NO_RUN = "holds no run; make one with: dollygrip label CLIPS -o RUN"
-
-# A spreadsheet takes a cell that begins like this for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class StoreError(Exception):
@@ -346,7 +344,7 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
         writer.writerow(rows.column_names)
         for part in rows.to_batches(_ROWS_AT_ONCE):
             columns = (column.to_pylist() for column in part.columns)
-            writer.writerows(map(_defused, row) for row in zip(*columns, strict=True))
+            writer.writerows(map(defused, row) for row in zip(*columns, strict=True))
     scratch.replace(table)
     return parquet, table
 
@@ -453,10 +451,6 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _encodable(text: str) -> str:
     """A file name that is not UTF-8 has bytes that no table can hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _defused(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _folder_content(folder: Path) -> Content:
