@@ -39,7 +39,7 @@ class RawDeltaClassifier:
     Of the likeliest path, with the change in the axis of a label and along its sign:
 
     - dolly, truck, pedestal: the unit of the path's centres, whatever it is;
-    - pan, tilt, roll: degrees; a pan is told up to 90 degrees either way, farther it folds back;
+    - pan, tilt, roll: degrees; a pan beyond 90 folds back, and adds 180 of tilt and of roll;
     - zoom: last focal length over first, less 1 (the paper ranks by the ratio itself, which is the
       same order);
     - ``static``: minus the largest of travel along each axis, each turn over 180 degrees, and zoom,
