@@ -218,9 +218,7 @@ def _from_csv(source: Path) -> Iterator[PublishedRow]:
     header = [name.strip() for name in rows[0]] if rows else []
     labels = [name for name in header if name in BY_NAME]
     if "model" not in header or not labels or len(set(header)) < len(header):
-        raise LabelError(
-            f"{file}: the first line names no 'model', no labels, or one of them twice"
-        )
+        raise LabelError(f"{file}: its first line names no model, no label, or one of them twice")
     for number, cells in enumerate(rows[1:], start=2):
         if len(cells) != len(header):
             raise LabelError(f"{file}: row {number} has {len(cells)} columns, not {len(header)}")
