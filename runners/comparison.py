@@ -22,7 +22,7 @@ from dollygrip.runners.evaluation import (
 )
 from dollygrip.runners.formats.published import PublishedRow
 from dollygrip.runners.formats.scores import ClassificationScores, ScoreError, read_scores
-from dollygrip.runners.formats.truth import LabelledClip, match
+from dollygrip.runners.formats.truth import LabelError, LabelledClip, match
 from dollygrip.runners.official import as_systems
 from dollygrip.runners.registry import names
 from dollygrip.runners.store import MANIFEST, RESULTS
@@ -30,6 +30,9 @@ from dollygrip.runners.systems import Answer, System, read_run, reclassified
 
 # A rank correlation of fewer clips says nothing.
 _FEWEST_RANKED = 3
+# Of CameraBench's binary task (Lin et al., arXiv 2504.15376; the public evaluator's label files).
+_CAMERABENCH_CLIPS = 969
+_NEARLY_ALL = 0.95
 
 _PRIMITIVES = frozenset(PRIMITIVES)
 
@@ -92,12 +95,12 @@ class Comparison:
     Attributes:
         systems: Those compared; the first is the one that clips are sorted for.
         clips: Most disagreed first.
-        labelled: Whether there is a truth.
-        evaluations: One a system; none without labels.
-        tests: One a system: the best by mean AP against it, None for the best itself; none without
-            labels.
+        labelled: Whether people say anything of them.
+        evaluations: One a system; without labels they know no accuracy, only failures and costs.
+        tests: One a system: the best by mean AP against it; None for the best itself, and where
+            there is no best.
         agreement: Of each two systems.
-        confusions: One mapping a system, by name of the pair; none without labels.
+        confusions: One mapping a system, by name of the pair.
         strangers: One a system: how many of its clips are none of ``clips``.
         published: Rows of others, in percent.
     """
@@ -111,6 +114,16 @@ class Comparison:
     confusions: tuple[Mapping[str, Confusion], ...]
     strangers: tuple[int, ...]
     published: tuple[PublishedRow, ...] = ()
+
+    @property
+    def on_camerabench(self) -> bool:
+        """Whether these are CameraBench's clips and labels, nearly all of them, for every system.
+
+        Only then do published rows mean the same.
+        """
+        asked = sum(bool(clip.truth and clip.truth.questions) for clip in self.clips)
+        missing = max(evaluation.missing for evaluation in self.evaluations)
+        return asked == len(self.clips) and asked - missing >= _NEARLY_ALL * _CAMERABENCH_CLIPS
 
 
 # --- who is compared ------------------------------------------------------------------------
@@ -197,7 +210,7 @@ def compare_systems(
         watch: Passes the systems on as they are scored, given how many there are.
 
     Raises:
-        LabelError: A clip may be either of two.
+        LabelError: A clip may be either of two, or a system has none of the clips.
     """
     clips = tuple(labels) or _stand_ins(systems[0])
     answers = [[answer for _, answer in match(clips, system.answers)] for system in systems]
@@ -205,19 +218,23 @@ def compare_systems(
         ComparedClip(clip.clip, clip if labels else None, said, disagreement(clip, said))
         for clip, said in zip(clips, zip(*answers, strict=True), strict=True)
     ]
-    judged = systems if labels else ()
+    for system, said in zip(systems, answers, strict=True):
+        if not any(said):
+            clip = f"{len(clips)} clips compared (first: {clips[0].clip})"
+            raise LabelError(f"{system.source}: has none of the {clip}")
+    drawn = resamples if labels else 1
     evaluations = tuple(
-        evaluate(clips, system, by=by, resamples=resamples, seed=seed)
-        for system in watch(iter(judged), len(judged))
+        evaluate(clips, system, by=by, resamples=drawn, seed=seed)
+        for system in watch(iter(systems), len(systems))
     )
     return Comparison(
         systems=tuple(systems),
         clips=tuple(sorted(compared, key=_worst_first)),
         labelled=bool(labels),
         evaluations=evaluations,
-        tests=_tests(clips, systems, evaluations, resamples, seed),
+        tests=_tests(clips, systems, evaluations, drawn, seed),
         agreement=_agreement(answers),
-        confusions=tuple(_confusions(clips, said) for said in answers) if labels else (),
+        confusions=tuple(_confusions(clips, said) for said in answers),
         strangers=tuple(
             len(system.answers) - sum(answer is not None for answer in said)
             for system, said in zip(systems, answers, strict=True)
@@ -301,7 +318,6 @@ def _tests(
     return tuple(
         None if i == best else compare(clips, systems[best], system, resamples=resamples, seed=seed)
         for i, system in enumerate(systems)
-        if evaluations
     )
 
 
