@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +17,11 @@ from dollygrip.classifiers.bootstrap import Difference, difference, interval, re
 from dollygrip.classifiers.labels import BY_NAME, PRIMITIVES
 from dollygrip.classifiers.metrics import precision_recall, roc_auc, weighted_average_precision
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
-from dollygrip.runners.formats.truth import LabelError, LabelledClip, match, read_labels, stem
+from dollygrip.runners.formats.scores import BINARY, ScoreError, read_scores
+from dollygrip.runners.formats.sources import source_video
+from dollygrip.runners.formats.truth import LabelError, LabelledClip, match, read_labels
+from dollygrip.runners.official import as_systems
+from dollygrip.runners.store import RESULTS
 from dollygrip.runners.systems import Answer, System, read_run
 
 SURE_SCORE, SURE_TRUST = 0.7, 0.5
@@ -34,10 +38,6 @@ RESAMPLES = 1000
 
 _NAN = float("nan")
 _TAGS = re.compile(r"[^\s;,|]+")
-# Copies of a clip, played backwards or mirrored: "walk__rev.mp4".
-_COPY = re.compile(r"__(?:rev|mir)$")
-# CameraBench's clips: the name of the video, then one or two numbers of the cut.
-_CUT = re.compile(r"(?<=.)(?:\.\d+){1,2}$")
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,59 @@ class Differences:
     exact: Difference
 
 
-def evaluate_run(
-    run: Path, labels: Path, *, by: Sequence[str] = (), resamples: int = RESAMPLES, seed: int = 0
-) -> Evaluation:
-    """Evaluate a run folder against a label file; see :func:`evaluate`.
+def read_systems(source: Path) -> tuple[System, ...]:
+    """The systems of a run folder, an official score file, or a folder of these.
 
     Raises:
-        StoreError: The folder holds no run.
+        StoreError: The folder holds neither a run nor score files.
+        ScoreError: A score file cannot be read, or is not of the binary task.
+    """
+    if (source / RESULTS).exists() or not (source.is_file() or any(source.glob(f"{BINARY}_*"))):
+        return (read_run(source),)
+    systems = as_systems(read_scores(source))
+    if not systems:
+        raise ScoreError(f"{source}: no scores of the binary task")
+    return systems
+
+
+def read_system(source: Path) -> System:
+    """The one system of a source; see :func:`read_systems`.
+
+    Raises:
+        ScoreError: It has several; or as there.
+        StoreError: As there.
+    """
+    systems = read_systems(source)
+    if len(systems) > 1:
+        names = ", ".join(system.name for system in systems)
+        raise ScoreError(f"{source}: has scores of several systems ({names}); give files of one")
+    return systems[0]
+
+
+def evaluate_run(
+    run: Path | str,
+    labels: Path | str,
+    *,
+    by: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a run folder, or official score files, against what people say.
+
+    Args:
+        run: The run folder, a score file, or a folder with those of one system.
+        labels: A file of CSV or JSON lines with ``clip`` and labels, or CameraBench's folder.
+        by: Columns of the label file whose values are groups, besides tags and kinds.
+        resamples: Of the bootstrap; more make the ends of intervals steadier.
+        seed: Of the bootstrap.
+
+    Raises:
+        StoreError: The folder holds neither a run nor score files.
+        ScoreError: The score files cannot be read, or have several systems.
         LabelError: The labels cannot be read, or do not go with the run.
     """
-    return evaluate(read_labels(labels), read_run(run), by=by, resamples=resamples, seed=seed)
+    clips = read_labels(Path(labels))
+    return evaluate(clips, read_system(Path(run)), by=by, resamples=resamples, seed=seed)
 
 
 def evaluate(
@@ -195,7 +238,8 @@ def evaluate(
         seed: Of the bootstrap.
 
     Raises:
-        LabelError: A clip may be either of two answers, or two clips are the same one.
+        LabelError: No clip has an answer, one may be either of two answers, two clips are the same
+            one, or there is no such column.
     """
     table = _Table.of(clips, system)
     point = table.numbers(np.ones((1, len(clips))))[0]
@@ -248,7 +292,8 @@ def compare(
     """Whether one system is better than another, or its luck with these clips.
 
     Raises:
-        LabelError: A clip may be either of two answers, or two clips are the same one.
+        LabelError: No clip has an answer, one may be either of two answers, or two clips are the
+            same one.
     """
     tables = [_Table.of(clips, system) for system in (one, other)]
 
@@ -309,20 +354,6 @@ def pair_scores(
     )
 
 
-def source_video(clip: LabelledClip) -> str:
-    """The video that a clip is from; clips of one video are alike.
-
-    That is what the label file says (column ``group`` or ``source_video``); else the name without
-    the numbers of the cut, as CameraBench's "IWv0EhEGmNI.16.6.mp4" is from "IWv0EhEGmNI". Copies
-    ("walk__rev.mp4", "walk__mir.mp4") are from the video of their original.
-    """
-    for column in ("group", "source_video"):
-        if said := clip.extra.get(column):
-            return f"{column} {said}"
-    path = PurePath(clip.clip)
-    return str(path.with_name(_CUT.sub("", _COPY.sub("", stem(path.name)))))
-
-
 def groups_of(clip: LabelledClip, by: Sequence[str] = ()) -> tuple[str, ...]:
     """The groups that a clip counts in: "kind: real", "tag: fast", "COLUMN: value".
 
@@ -344,6 +375,10 @@ def _named(column: str, extra: Mapping[str, str]) -> list[str]:
 def _group_scores(
     clips: Sequence[LabelledClip], table: "_Table", by: Sequence[str]
 ) -> dict[str, GroupScores]:
+    for column in by:
+        if not any(clip.extra.get(column) for clip in clips):
+            file = clips[0].where.rpartition(":")[0]
+            raise LabelError(f"{file}: no clip has anything in a column {column!r}")
     groups = [groups_of(clip, by) for clip in clips]
     names = sorted({name for of_clip in groups for name in of_clip})
     inside = np.array([[name in of_clip for of_clip in groups] for name in names], np.float64)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 from dollygrip.classifiers.metrics import (
     average_precision,
@@ -12,16 +12,17 @@ from dollygrip.classifiers.metrics import (
     f1,
     intersection_over_union,
     matched_segments,
+    precision_recall,
     reliability_table,
     roc_auc,
     selective_risk,
+    weighted_average_precision,
 )
 from dollygrip.classifiers.records import Segment
 
 # Few distinct scores, so that ties are the rule.
-ITEMS = st.lists(
-    st.tuples(st.booleans(), st.sampled_from([-1e10, -2.0, 0.0, 0.25, 0.5, 1.0])), min_size=2
-)
+ITEM = st.tuples(st.booleans(), st.sampled_from([-1e10, -2.0, 0.0, 0.25, 0.5, 1.0]))
+ITEMS = st.lists(ITEM, min_size=2)
 
 
 @given(ITEMS)
@@ -31,6 +32,44 @@ def test_average_precision_is_scikit_learns(items):
     assert average_precision(truth, scores) == pytest.approx(
         average_precision_score(truth, scores), abs=1e-12
     )
+
+
+@given(st.lists(st.tuples(ITEM, st.integers(0, 3)), min_size=1))
+def test_weights_are_repeated_items(weighted):
+    repeated = [item for item, weight in weighted for _ in range(weight)]
+    (truth, scores), weights = zip(*(i for i, _ in weighted), strict=True), [w for _, w in weighted]
+    (found,) = weighted_average_precision(truth, scores, np.array([weights], np.float64))
+    if any(positive for positive, _ in repeated):
+        truth, scores = map(list, zip(*repeated, strict=True))
+        assert found == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+    else:
+        assert np.isnan(found)
+
+
+def test_each_row_of_weights_is_a_number_of_its_own():
+    truth, scores = [True, False, True], [0.9, 0.5, 0.1]
+    found = weighted_average_precision(truth, scores, np.array([[1.0, 1, 1], [1, 0, 1], [0, 1, 1]]))
+    assert found == pytest.approx([5 / 6, 1.0, 0.5])
+
+
+def test_infinite_scores_are_the_largest_and_the_least():
+    truth = [True, False, True, False]
+    infinite, finite = [np.inf, 0.5, 0.4, -np.inf], [9.0, 0.5, 0.4, -9.0]
+    assert average_precision(truth, infinite) == average_precision_score(truth, finite)
+    assert roc_auc(truth, infinite) == roc_auc_score(truth, finite)
+
+
+@given(ITEMS)
+def test_average_precision_is_the_area_under_the_curve(items):
+    truth, scores = map(list, zip(*items, strict=True))
+    assume(any(truth))
+    recall, precision = precision_recall(truth, scores)
+    area = np.sum(np.diff(recall, prepend=0.0) * precision)
+    assert area == pytest.approx(average_precision(truth, scores), abs=1e-12)
+    # Scikit-learn begins where all items are taken and ends at a point without any.
+    theirs = precision_recall_curve(truth, scores)
+    assert precision[::-1] == pytest.approx(theirs[0][:-1])
+    assert recall[::-1] == pytest.approx(theirs[1][:-1])
 
 
 @given(ITEMS)
@@ -59,6 +98,7 @@ def test_order_of_items_does_not_matter(items, random):
 def test_nothing_to_find_has_no_value():
     assert np.isnan(average_precision([False, False], [0.1, 0.2]))
     assert np.isnan(average_precision([], []))
+    assert [len(part) for part in precision_recall([False], [0.1])] == [0, 0]
     assert np.isnan(roc_auc([True, True], [0.1, 0.2]))
     assert np.isnan(f1([False], [False]))
     assert np.isnan(exact_match([], [], ["static"]))
