@@ -173,7 +173,7 @@ def _captions(descriptions: Sequence[Description], system: System) -> list[Capti
     """One file; none where nobody describes the clips, or the system says no sentences."""
     if not descriptions or all(answer.record is None for answer in system.answers):
         return []
-    clips = [LabelledClip(description.video, {}) for description in descriptions]
+    clips = [LabelledClip(said.video, {}, where=said.where) for said in descriptions]
     found = (answer for _, answer in match(clips, system.answers))
     samples = (
         _caption(i, description, answer, system.name)

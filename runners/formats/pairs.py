@@ -53,11 +53,13 @@ class Description:
         video: The clip.
         question: What was asked.
         answer: What they say.
+        where: The file and the number of the entry.
     """
 
     video: str
     question: str
     answer: str
+    where: str = ""
 
 
 def read_pairs(folder: Path) -> tuple[Pair, ...]:
@@ -107,8 +109,10 @@ def read_descriptions(folder: Path) -> tuple[Description, ...]:
     if not isinstance(data, list):
         raise LabelError(f"{file}: no list of captions")
     keys = ("video", "question", "answer")
+    places = (f"{file}: [{i}]" for i in range(len(data)))
     return tuple(
-        Description(**_texts(entry, keys, f"{file}: [{i}]")) for i, entry in enumerate(data)
+        Description(where=where, **_texts(entry, keys, where))
+        for entry, where in zip(data, places, strict=True)
     )
 
 

@@ -54,7 +54,9 @@ class Metadata:
     @property
     def system(self) -> str:
         """The model, and its checkpoint where there is one."""
-        return " ".join(filter(None, (self.model_name, self.checkpoint.rpartition("/")[2])))
+        return " ".join(
+            filter(None, (self.model_name, self.checkpoint.rstrip("/").rpartition("/")[2]))
+        )
 
 
 @dataclass(frozen=True)

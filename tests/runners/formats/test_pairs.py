@@ -68,10 +68,11 @@ def test_a_bad_line_is_named(task, tmp_path, line, said):
 
 def test_captions_are_read_in_order(tmp_path):
     said = [{"video": v, "question": "What?", "answer": v.upper()} for v in ("b.mp4", "a.mp4")]
-    (tmp_path / "caption_data.json").write_text(json.dumps(said))
+    file = tmp_path / "caption_data.json"
+    file.write_text(json.dumps(said))
     assert read_descriptions(tmp_path) == (
-        Description("b.mp4", "What?", "B.MP4"),
-        Description("a.mp4", "What?", "A.MP4"),
+        Description("b.mp4", "What?", "B.MP4", f"{file}: [0]"),
+        Description("a.mp4", "What?", "A.MP4", f"{file}: [1]"),
     )
 
 

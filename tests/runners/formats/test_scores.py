@@ -240,12 +240,15 @@ def test_what_is_no_score_file_is_refused(file, data, said):
 
 
 def test_what_is_no_text_or_no_file_is_refused(tmp_path):
-    pipe, bytes_, empty = (tmp_path / name for name in ("pipe", "bytes", "empty"))
+    pipe, bytes_, empty, huge = (tmp_path / name for name in ("pipe", "bytes", "empty", "huge"))
     os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(2**40)
     bytes_.write_bytes(b"\xff\xfe{}")
     empty.mkdir()
     for path, said in (
         (pipe, "no regular file"),
+        (huge, "more than 64 MB"),
         (bytes_, "not UTF-8"),
         (empty, r"holds no classification_scores_\*.json"),
         (tmp_path / "none", "No such file"),

@@ -12,7 +12,14 @@ from dollygrip.classifiers.base import failed
 from dollygrip.classifiers.labels import BY_NAME, DEFINITIONS, PRIMITIVES
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.formats.truth import LabelError, LabelledClip, match, read_labels
+from dollygrip.runners.formats.truth import (
+    LabelError,
+    LabelledClip,
+    Question,
+    match,
+    read_labels,
+)
+from dollygrip.runners.systems import Answer
 
 TABLE = "clip,pan_left,arc_cw,tags\nb.mp4,yes,unsure,slow; handheld\na.mp4,no,,\n"
 
@@ -47,6 +54,23 @@ def test_a_table_is_read_in_its_order_with_its_other_columns(written):
     assert second.answers == {"pan_left": True, "arc_cw": None}
     assert first.answers == {"pan_left": False, "arc_cw": None}
     assert (second.extra, first.extra) == ({"tags": "slow; handheld"}, {"tags": ""})
+
+
+def test_items_keep_their_question_and_their_line(written):
+    rows = [item("b.mp4", "Pan Left", "Yes"), item("a.mp4", "Pan Left", "No")]
+    written(objects(*rows), "binary_classification/Pan_Left.jsonl")
+    other = item("a.mp4", "Static", "No") | {"question": "Is it still?"}
+    folder = written("\n" + objects(other), "binary_classification/Static.jsonl").parents[1]
+    second, first = read_labels(folder)
+    assert second.questions == {"pan_left": Question(1, "?")}
+    assert first.questions == {"pan_left": Question(2, "?"), "static": Question(2, "Is it still?")}
+    assert read_labels(written(TABLE))[0].questions == {}
+
+
+def test_whatever_has_an_id_and_a_path_is_matched(written):
+    answers = [Answer("a", "clips/a.mp4"), Answer("b", "clips/b.mp4")]
+    found = match(read_labels(written(TABLE)), answers)
+    assert [answer.path for _, answer in found] == ["clips/b.mp4", "clips/a.mp4"]
 
 
 @pytest.mark.parametrize(
