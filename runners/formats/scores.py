@@ -54,9 +54,8 @@ class Metadata:
     @property
     def system(self) -> str:
         """The model, and its checkpoint where there is one."""
-        return " ".join(
-            filter(None, (self.model_name, self.checkpoint.rstrip("/").rpartition("/")[2]))
-        )
+        checkpoint = self.checkpoint.rstrip("/").rpartition("/")[2]
+        return f"{self.model_name} {checkpoint}" if checkpoint else self.model_name
 
 
 @dataclass(frozen=True)
