@@ -13,6 +13,7 @@ from dollygrip.commands import (
     classify,
     convert,
     doctor,
+    evaluate,
     export,
     formats,
     label,
@@ -25,7 +26,20 @@ from dollygrip.commands import (
 from dollygrip.console import USAGE_ERROR, Parser, say
 
 # In the order in which --help lists them.
-COMMANDS = (label, classify, train, show, export, view, convert, formats, doctor, samples, schema)
+COMMANDS = (
+    label,
+    classify,
+    train,
+    evaluate,
+    show,
+    export,
+    view,
+    convert,
+    formats,
+    doctor,
+    samples,
+    schema,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +81,7 @@ def _errors() -> tuple[type[Exception], ...]:
     """What is the user's to mend: one line, no traceback."""
     from dollygrip.runners.engine import EngineError
     from dollygrip.runners.formats.path import PoseError
+    from dollygrip.runners.formats.scores import ScoreError
     from dollygrip.runners.formats.truth import LabelError
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
@@ -74,7 +89,7 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.video import VideoError
     from dollygrip.runners.views import ViewError
 
-    ours = (EngineError, LabelError, PoseError, SettingsError, StoreError)
+    ours = (EngineError, LabelError, PoseError, ScoreError, SettingsError, StoreError)
     return (*ours, TrainingError, VideoError, ViewError, OSError)
 
 
