@@ -19,14 +19,13 @@ from dollygrip.runners.evaluation import (
     Evaluation,
     compare,
     evaluate,
+    read_systems,
 )
 from dollygrip.runners.formats.published import PublishedRow
-from dollygrip.runners.formats.scores import ClassificationScores, ScoreError, read_scores
+from dollygrip.runners.formats.scores import ScoreError
 from dollygrip.runners.formats.truth import LabelError, LabelledClip, match
-from dollygrip.runners.official import as_systems
 from dollygrip.runners.registry import names
-from dollygrip.runners.store import MANIFEST, RESULTS
-from dollygrip.runners.systems import Answer, System, read_run, reclassified
+from dollygrip.runners.systems import Answer, System, reclassified
 
 # A rank correlation of fewer clips says nothing.
 _FEWEST_RANKED = 3
@@ -145,15 +144,16 @@ def gather(
         watch: Passes the systems on as they are made, given how many there will be.
 
     Raises:
-        ScoreError: A source is neither a run nor scores of the binary task, or is given twice.
+        ScoreError: A source is given twice, or score files cannot be read.
         SettingsError: There is no such classifier.
-        StoreError: A run is empty, or its stored motion is damaged.
+        StoreError: A source is neither a run nor score files, is empty, or its stored motion is
+            damaged.
     """
     twice = [path for path, count in Counter(s.resolve() for s in sources).items() if count > 1]
     if twice:
         raise ScoreError(f"{twice[0]}: given twice")
     wanted = names("classifier") if classifiers is None else classifiers
-    own = [system for source in sources for system in _own(source)]
+    own = [system for source in sources for system in read_systems(source)]
     plans = [
         (system, name)
         for system in own
@@ -162,15 +162,6 @@ def gather(
     ]
     made = (reclassified(system, name) if name else system for system, name in plans)
     return _told_apart(list(watch(made, len(plans))))
-
-
-def _own(source: Path) -> tuple[System, ...]:
-    if (source / RESULTS).exists() or (source / MANIFEST).exists():
-        return (read_run(source),)
-    scores = [s for s in read_scores(source) if isinstance(s, ClassificationScores)]
-    if not scores:
-        raise ScoreError(f"{source}: neither a run nor score files of the binary task")
-    return as_systems(scores)
 
 
 def _told_apart(systems: list[System]) -> tuple[System, ...]:
@@ -204,7 +195,7 @@ def compare_systems(
         labels: What people say. Without it the clips are those of the first system, and only
             agreement is measured.
         by: Columns of the labels by which clips are grouped, besides tags and kinds.
-        published: Rows to stand beside; they pass through.
+        published: Rows to stand beside; without labels there is nothing to stand beside.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
         watch: Passes the systems on as they are scored, given how many there are.
@@ -239,7 +230,7 @@ def compare_systems(
             len(system.answers) - sum(answer is not None for answer in said)
             for system, said in zip(systems, answers, strict=True)
         ),
-        published=tuple(published),
+        published=tuple(published) if labels else (),
     )
 
 

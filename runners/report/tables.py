@@ -1,15 +1,15 @@
 """The tables of a comparison, for the page and as Markdown; what they hold is said once, here."""
 
-import html
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dollygrip.classifiers.labels import PRIMITIVES
 from dollygrip.runners.comparison import Comparison, Confusion
 from dollygrip.runners.evaluation import Score
+from dollygrip.runners.formats.markdown import escaped
 from dollygrip.runners.formats.published import FOOTNOTES, PublishedRow
+from dollygrip.runners.report.origins import settings_hash
 
 DASH = "\u2013"
 """What is not known is a dash, never a zero."""
@@ -22,7 +22,6 @@ _MOST_SELECTED = 3
 # As many columns as go on a sheet of paper.
 _MOST_GROUPS = 14
 _CHANCE = "chance"
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
 
 
 @dataclass(frozen=True)
@@ -201,6 +200,28 @@ def agreements(comparison: Comparison) -> tuple[Table, Table]:
     )
 
 
+def settings(comparison: Comparison) -> Table:
+    """With which settings every system answered."""
+    return Table(
+        key="settings",
+        title="Settings",
+        text="A hash names an entry of the run's manifest.json; equal hashes are equal settings.",
+        columns=("System", "Estimator", "Classifier", "From"),
+        rows=tuple(
+            _system_row(
+                comparison,
+                index,
+                (
+                    Cell(settings_hash(system, "estimator") or DASH),
+                    Cell(settings_hash(system, "classifier") or DASH),
+                    Cell(str(system.source)),
+                ),
+            )
+            for index, system in enumerate(comparison.systems)
+        ),
+    )
+
+
 def ranking(comparison: Comparison) -> tuple[int, ...]:
     """Systems from the highest mean average precision down; as given where there is none."""
 
@@ -259,13 +280,8 @@ def to_markdown(table: Table, marks: dict[str, Footnote]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def escaped(text: str) -> str:
-    """A text that Markdown shows as it is, on one line."""
-    return _MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
-
-
 def _text(cell: Cell) -> str:
-    shown = f"**{cell.text}**" if cell.best else cell.text
+    shown = f"**{escaped(cell.text)}**" if cell.best else escaped(cell.text)
     return f"{shown} ({cell.small})" if cell.small else shown
 
 
