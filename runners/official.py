@@ -73,7 +73,7 @@ def write_official(
             that the system has.
     """
     found: list[Scores] = list(_classification(clips, system))
-    if source.is_dir():
+    if source.is_dir() and any(answer.record for answer in system.answers):
         found += answer_pairs(system, read_pairs(source))
         found += _captions(read_descriptions(source), system)
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,8 +170,8 @@ def _sample(
 
 
 def _captions(descriptions: Sequence[Description], system: System) -> list[Captions]:
-    """One file; none where nobody describes the clips, or the system says no sentences."""
-    if not descriptions or all(answer.record is None for answer in system.answers):
+    """One file; none where nobody describes the clips."""
+    if not descriptions:
         return []
     clips = [LabelledClip(said.video, {}, where=said.where) for said in descriptions]
     found = (answer for _, answer in match(clips, system.answers))

@@ -7,7 +7,14 @@ from pathlib import PurePath
 
 from dollygrip.classifiers.questions import question
 from dollygrip.runners.formats.pairs import Pair
-from dollygrip.runners.formats.scores import Cells, Metadata, ScoreError, VqaSample, VqaScores
+from dollygrip.runners.formats.scores import (
+    Cells,
+    Metadata,
+    ScoreError,
+    VqaSample,
+    VqaScores,
+    read_scores,
+)
 from dollygrip.runners.formats.truth import LabelledClip, match
 from dollygrip.runners.systems import Answer, System
 
@@ -79,20 +86,24 @@ class VqaEvaluation:
 def answer_pairs(system: System, pairs: Sequence[Pair]) -> tuple[VqaScores, ...]:
     """A system's answers to those tasks whose questions are known by their text.
 
-    A clip that failed or is missing makes its pairs carry an error.
+    A clip that failed or is missing makes its pairs carry an error. A system without records has
+    its answers, if any, in the score files that it was read from.
 
     Args:
-        system: Who answers, by its records; one without records answers nothing.
+        system: Who answers.
         pairs: What is asked.
 
     Returns:
-        One entry a task, in the order of the pairs.
+        One entry a task, in the order of the pairs; or the files.
 
     Raises:
         LabelError: A clip may be either of two that the system has.
+        ScoreError: The score files cannot be read any more.
     """
     if all(answer.record is None for answer in system.answers):
-        return ()
+        files = read_scores(system.source)
+        mine = (scores for scores in files if scores.metadata.system == system.name)
+        return tuple(scores for scores in mine if isinstance(scores, VqaScores))
     videos: dict[str, str] = {}
     tasks: dict[tuple[str, str], list[Pair]] = {}
     for pair in pairs:

@@ -13,7 +13,14 @@ from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.formats.pairs import Pair
-from dollygrip.runners.formats.scores import Cells, Metadata, ScoreError, VqaSample, VqaScores
+from dollygrip.runners.formats.scores import (
+    Cells,
+    Metadata,
+    ScoreError,
+    VqaSample,
+    VqaScores,
+    write_scores,
+)
 from dollygrip.runners.systems import Answer, System
 from dollygrip.runners.vqa import Accuracy, answer_pairs, evaluate_vqa
 
@@ -267,6 +274,9 @@ def test_failed_missing_and_mute_clips_carry_an_error():
     assert told.scores[0].error == "p0.mp4: the record cannot tell"
 
 
-def test_a_system_without_records_answers_nothing():
-    ranks = System("vlm", Path("x"), (Answer("p0", "p0.mp4", {"pan_left": 0.7}),))
-    assert answer_pairs(ranks, PAIRS) == ()
+def test_a_system_of_score_files_has_its_answers_in_them(tmp_path):
+    mine, other = scores_of(PAIRS, right, "vlm"), scores_of(PAIRS, lambda _: "lost", "else")
+    path, _ = write_scores(tmp_path, mine), write_scores(tmp_path, other)
+    ranks = System("vlm", tmp_path, (Answer("p0", "p0.mp4", {"pan_left": 0.7}),))
+    assert answer_pairs(ranks, PAIRS) == (replace(mine, where=str(path)),)
+    assert answer_pairs(replace(ranks, name="mute"), PAIRS) == ()
