@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 from dataclasses import replace
 
 import pytest
@@ -255,3 +256,25 @@ def test_what_is_no_text_or_no_file_is_refused(tmp_path):
     ):
         with pytest.raises(ScoreError, match=said):
             read_scores(path)
+
+
+def test_whatever_is_damaged_is_read_or_refused_in_a_line(tmp_path):
+    chance = random.Random(0)
+    vqa = VqaScores(replace(ABOUT, skill_name="s", task_name="t"), (PAIR, PAIR))
+    whole = [write_scores(tmp_path, scores).read_bytes() for scores in (binary(), vqa)]
+    path, refused = tmp_path / "damaged.json", 0
+    for _ in range(400):
+        data = bytearray(chance.choice(whole))
+        for _ in range(chance.randint(1, 3)):
+            place = chance.randrange(len(data))
+            data[place : place + chance.randint(0, 4)] = chance.choice(
+                (b"", b"\xff", b"null", b"1e999", b"-", b'"', b"[", b"}", b"NaN", b'"a":')
+            )
+        path.write_bytes(data)
+        try:
+            read_scores(path)
+        except ScoreError as error:
+            refused += 1
+            assert str(error).startswith(str(path))
+            assert "\n" not in str(error)
+    assert 200 < refused < 400
