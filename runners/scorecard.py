@@ -18,15 +18,16 @@ from dollygrip.runners.evaluation import (
     Score,
     compare,
     evaluate,
+    read_system,
 )
 from dollygrip.runners.formats import markdown
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import plain
-from dollygrip.runners.formats.pairs import Pair, read_pairs
+from dollygrip.runners.formats.pairs import read_pairs
 from dollygrip.runners.formats.published import PublishedVqaRow, published_vqa
 from dollygrip.runners.formats.scores import VqaScores, read_scores
 from dollygrip.runners.formats.sheets import write_csv
-from dollygrip.runners.formats.truth import LabelledClip
+from dollygrip.runners.formats.truth import LabelledClip, read_labels
 from dollygrip.runners.official import write_official
 from dollygrip.runners.systems import System
 from dollygrip.runners.vqa import Accuracy, VqaEvaluation, answer_pairs, evaluate_vqa
@@ -43,21 +44,25 @@ class Scorecard:
     """All that is found of one system on labelled clips.
 
     Attributes:
+        run: The run, or the score files.
         labels: Where the labels are from.
         clips: What people say.
         system: What was evaluated.
         evaluation: Its numbers.
-        against: The same of another system; None where there is none.
+        other: What it is compared with; None where there is nothing.
+        against: The numbers of that.
         differences: The first minus the other.
         vqa: Answers to pairs; None where the labels have no pairs, or the system answers none.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
     """
 
+    run: Path
     labels: Path
     clips: tuple[LabelledClip, ...]
     system: System
     evaluation: Evaluation
+    other: System | None
     against: Evaluation | None
     differences: Differences | None
     vqa: VqaEvaluation | None
@@ -75,10 +80,9 @@ class Table:
 
 
 def make_scorecard(
+    run: Path,
     labels: Path,
-    clips: tuple[LabelledClip, ...],
-    system: System,
-    other: System | None = None,
+    against: Path | None = None,
     *,
     by: Sequence[str] = (),
     resamples: int = RESAMPLES,
@@ -87,44 +91,52 @@ def make_scorecard(
     """Evaluate a system; see :func:`dollygrip.runners.evaluation.evaluate`.
 
     Args:
-        labels: Where the labels are from; of a folder, its pairs are answered, too.
-        clips: The labels.
-        system: What is evaluated.
-        other: What it is compared with.
+        run: The run folder, or official score files.
+        labels: The label file, or CameraBench's folder, whose pairs are answered, too.
+        against: Another run folder, or score files, to compare with.
         by: Columns of the label file whose values are groups.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
 
     Raises:
-        LabelError: Labels do not go with a system, or pairs cannot be read.
+        LabelError: Labels or pairs cannot be read, or do not go with a system.
+        ScoreError: Score files cannot be read, or have several systems.
+        StoreError: A folder holds neither a run nor score files.
     """
-    against = differences = None
+    clips = read_labels(labels)
+    system, other = read_system(run), read_system(against) if against else None
+    found = compared = None
     if other is not None:
         if other.name == system.name:
             other = replace(other, name=f"{other.name} ({other.source.name})")
-        against = evaluate(clips, other, by=by, resamples=resamples, seed=seed)
-        differences = compare(clips, system, other, resamples=resamples, seed=seed)
-    pairs = read_pairs(labels) if labels.is_dir() else ()
-    answered = evaluate_vqa(pairs, _answers(system, pairs)) if pairs else ()
+        found = evaluate(clips, other, by=by, resamples=resamples, seed=seed)
+        compared = compare(clips, system, other, resamples=resamples, seed=seed)
     return Scorecard(
+        run=run,
         labels=labels,
         clips=clips,
         system=system,
         evaluation=evaluate(clips, system, by=by, resamples=resamples, seed=seed),
-        against=against,
-        differences=differences,
-        vqa=answered[0] if answered else None,
+        other=other,
+        against=found,
+        differences=compared,
+        vqa=_answered(run, labels, system),
         resamples=resamples,
         seed=seed,
     )
 
 
-def _answers(system: System, pairs: Sequence[Pair]) -> Sequence[VqaScores]:
-    """A run's answers, or those in score files."""
+def _answered(run: Path, labels: Path, system: System) -> VqaEvaluation | None:
+    """How pairs are answered: by records, or in score files."""
+    pairs = read_pairs(labels) if labels.is_dir() else ()
+    if not pairs:
+        return None
     if any(answer.record for answer in system.answers):
-        return answer_pairs(system, pairs)
-    files = (scores for scores in read_scores(system.source) if isinstance(scores, VqaScores))
-    return [scores for scores in files if scores.metadata.system == system.name]
+        answers = answer_pairs(system, pairs)
+    else:
+        files = (scores for scores in read_scores(run) if isinstance(scores, VqaScores))
+        answers = tuple(scores for scores in files if scores.metadata.system == system.name)
+    return next(iter(evaluate_vqa(pairs, answers)), None)
 
 
 def tables(card: Scorecard) -> tuple[Table, ...]:
@@ -138,7 +150,7 @@ def tables(card: Scorecard) -> tuple[Table, ...]:
 def to_dict(card: Scorecard) -> dict[str, Any]:
     """As JSON-ready data: the evaluation, what it is of, and what was compared with it."""
     about = {
-        "source": str(card.system.source),
+        "run": str(card.run),
         "labels_from": str(card.labels),
         "resamples": card.resamples,
         "seed": card.seed,

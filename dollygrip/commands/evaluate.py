@@ -64,26 +64,16 @@ def run(options: argparse.Namespace) -> int:
     import json
     import sys
 
-    from dollygrip.runners.evaluation import read_system
-    from dollygrip.runners.formats.truth import read_labels
     from dollygrip.runners.scorecard import make_scorecard, tables, to_dict, write_scorecard
 
-    labels = Path(options.labels)
-    clips = read_labels(labels)
-    system = read_system(Path(options.run))
-    other = read_system(Path(options.against)) if options.against else None
+    run, labels = Path(options.run), Path(options.labels)
+    against = Path(options.against) if options.against else None
     card = make_scorecard(
-        labels,
-        clips,
-        system,
-        other,
-        by=options.by,
-        resamples=options.resamples,
-        seed=options.seed,
+        run, labels, against, by=options.by, resamples=options.resamples, seed=options.seed
     )
-    _tell_missing(clips, system, options.run)
-    if other is not None:
-        _tell_missing(clips, other, options.against)
+    _tell_missing(card.clips, card.system, options.run)
+    if card.other is not None:
+        _tell_missing(card.clips, card.other, options.against)
     if options.out:
         written = write_scorecard(Path(options.out), card)
         say(f"{options.out} has evaluation.json, .csv, .md and {len(written) - 3} score files")
