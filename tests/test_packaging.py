@@ -57,7 +57,12 @@ def _modules() -> dict[str, Path]:
 
 def _data() -> set[str]:
     """Files that are no Python, by their path inside a wheel."""
-    folders = ("classifiers/data", "runners/estimators/descriptions")
+    folders = (
+        "classifiers/data",
+        "runners/estimators/descriptions",
+        "runners/formats/data",
+        "runners/report/templates",
+    )
     files = {path for folder in folders for path in (ROOT / folder).glob("*") if path.is_file()}
     return {f"dollygrip/{path.relative_to(ROOT).as_posix()}" for path in files} | {
         "dollygrip/py.typed"
