@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from dollygrip import __version__
 from dollygrip.commands import (
     classify,
+    compare,
     convert,
     doctor,
     evaluate,
@@ -22,6 +23,7 @@ from dollygrip.commands import (
     show,
     train,
     view,
+    vlm,
 )
 from dollygrip.console import USAGE_ERROR, Parser, say
 
@@ -31,9 +33,11 @@ COMMANDS = (
     classify,
     train,
     evaluate,
+    compare,
     show,
     export,
     view,
+    vlm,
     convert,
     formats,
     doctor,
@@ -88,9 +92,10 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.training import TrainingError
     from dollygrip.runners.video import VideoError
     from dollygrip.runners.views import ViewError
+    from dollygrip.runners.vlm.errors import VlmError
 
     ours = (EngineError, LabelError, PoseError, ScoreError, SettingsError, StoreError)
-    return (*ours, TrainingError, VideoError, ViewError, OSError)
+    return (*ours, TrainingError, VideoError, ViewError, VlmError, OSError)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""Clips scored by vision-language models behind OpenAI-compatible endpoints."""
