@@ -66,7 +66,7 @@ class ClassificationSample:
         sample_id: Number of the sample.
         video_path: The clip.
         question: What was asked.
-        ground_truth_label: "yes" or "no".
+        ground_truth_label: "yes" or "no"; empty where nobody has said.
         method: Who answered.
         score: Higher is surer; None with an error.
         error: Why there is no score; None with a score.
@@ -332,7 +332,7 @@ def _metadata(entry: _Entry, file: Path) -> Metadata:
 
 def _sample(entry: _Entry) -> ClassificationSample:
     truth = entry.text("ground_truth_label").strip().lower()
-    if truth not in ("yes", "no"):
+    if truth not in ("yes", "no", ""):
         raise ScoreError(f"{entry.where}: ground_truth_label is {_short(truth)}, not yes or no")
     score, error = entry.number("score"), entry.error()
     if score is None and error is None:

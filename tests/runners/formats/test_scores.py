@@ -153,6 +153,11 @@ def test_files_of_others_are_read(file):
     assert read.scores == (ClassificationSample("", "a.mp4", "Does it pan?", "yes", "vlm", 0.5),)
 
 
+def test_what_is_true_may_be_unknown(file):
+    (read,) = read_scores(file(foreign(ground_truth_label="")))
+    assert (read.scores[0].ground_truth_label, read.scores[0].score) == ("", 0.5)
+
+
 @pytest.mark.parametrize("score", [None, ..., math.nan, math.inf, -math.inf])
 def test_an_entry_without_a_number_has_no_score(file, score):
     (read,) = read_scores(file(foreign(score=score)))
