@@ -9,6 +9,8 @@ demo: .venv/.installed
 	$(BIN)/dollygrip samples demo/clips
 	$(BIN)/dollygrip label demo/clips -o demo/run > /dev/null
 	$(BIN)/dollygrip show demo/run
+	$(BIN)/dollygrip compare demo/run --labels demo/clips/labels.csv -o demo/report
+	@echo "How good they are, and each clip in pictures: open demo/report/report.html"
 	@echo "Results: demo/run (results.jsonl, .csv, .parquet). Clips with their truth: demo/clips."
 	@echo "Your own: $(BIN)/dollygrip label FOLDER -o RUN"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from dollygrip.classifiers.records import ClipLabels
     from dollygrip.geometry.trajectory import Trajectory
+    from dollygrip.runners.evaluation import evaluate_run
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "ClipLabels",
     "Trajectory",
     "classify_run",
+    "evaluate_run",
     "label_clip",
     "label_folder",
     "label_trajectory",
@@ -31,6 +33,7 @@ __all__ = [
 _HOMES = {
     "ClipLabels": "dollygrip.classifiers.records",
     "Trajectory": "dollygrip.geometry.trajectory",
+    "evaluate_run": "dollygrip.runners.evaluation",
 }
 
 
