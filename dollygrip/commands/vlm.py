@@ -21,9 +21,10 @@ from dollygrip.console import (
 
 if TYPE_CHECKING:
     from dollygrip.runners.vlm.answers import Method, Outcome
-    from dollygrip.runners.vlm.asking import Asked, Limits, Plan, Query
+    from dollygrip.runners.vlm.asking import Asked, Limits
     from dollygrip.runners.vlm.cache import AnswerCache
     from dollygrip.runners.vlm.endpoint import Address
+    from dollygrip.runners.vlm.planning import Plan, Query
     from dollygrip.runners.vlm.tasks import Task
 
 DEFAULT_FOLDER = "dollygrip-vlm"
@@ -236,8 +237,9 @@ def _work(
     cache: "AnswerCache",
 ) -> int:
     """Ask by one method; the exit code."""
-    from dollygrip.runners.vlm.asking import Asked, make_plan, outcomes
+    from dollygrip.runners.vlm.asking import Asked
     from dollygrip.runners.vlm.frames import Sampling
+    from dollygrip.runners.vlm.planning import make_plan, outcomes
 
     sampling = Sampling(options.frames, options.rate, options.size)
     endpoint = (options.model, where.url)
@@ -252,7 +254,7 @@ def _work(
         if not _agreed(options, plan, limits, where):
             return USAGE_ERROR
         asked = _ask(options, plan, limits, where, cache)
-    answers = outcomes(plan, cache, asked)
+    answers = outcomes(plan, cache, asked.troubles)
     files = _write(options, task, plan, answers)
     return _report(options, plan, asked, answers, files)
 
@@ -310,7 +312,8 @@ def _ask(
     bar = with_progress(iter(plan.left), len(plan.left))
 
     async def work() -> "Asked":
-        async with Endpoint(options.model, where, options.timeout) as endpoint:
+        endpoint = Endpoint(options.model, where, options.timeout, known=plan.begun)
+        async with endpoint:
             return await ask(plan, endpoint, cache, limits, lambda: next(bar, None))
 
     next(bar)

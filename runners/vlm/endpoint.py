@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from dollygrip.runners.vlm.answers import Reply
-from dollygrip.runners.vlm.errors import NoLogProbabilities, Trouble, VlmError
+from dollygrip.runners.vlm.errors import NoLogProbabilities, Refused, Trouble, VlmError
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -27,6 +27,7 @@ _RETRIES = 8
 _FIRST_RETRIES = 2
 # Some endpoints give five alternatives, where others give twenty.
 _FEWER_ALTERNATIVES = 5
+_BUSY = (408, 409, 429)
 _LONGEST_ANSWER = 8 * 2**20
 _LONGEST_MESSAGE = 300
 # Shorter ones are placeholders for servers that need none, and may be words of an answer.
@@ -116,20 +117,24 @@ class Endpoint:
     """Asks one model; an asynchronous context manager, since connections are kept open.
 
     Attributes:
-        proven: Whether it has answered. Until then, whatever goes wrong concerns every request.
+        proven: Whether it has answered now. Until then, a problem to reach it concerns all.
+        known: Whether it has ever answered such requests. Until then, what it rejects in one, it
+            rejects in all.
     """
 
-    def __init__(self, model: str, where: Address, timeout: float) -> None:
+    def __init__(self, model: str, where: Address, timeout: float, *, known: bool = False) -> None:
         """Nothing is sent yet.
 
         Args:
             model: Its name at the endpoint.
             where: The endpoint.
             timeout: Seconds that one request may take.
+            known: Whether it has answered requests of this kind before.
         """
         from openai import AsyncOpenAI
 
         self.proven = False
+        self.known = known
         self._model = model
         self._where = where
         self._timeout = timeout
@@ -158,7 +163,8 @@ class Endpoint:
         """Send one request, again and again where the endpoint is busy or does not answer.
 
         Raises:
-            Trouble: This request has no answer.
+            Refused: The endpoint does not take this request.
+            Trouble: It does not answer it.
             NoLogProbabilities: They were asked for, and the endpoint gives none.
             VlmError: No request will have an answer.
         """
@@ -166,7 +172,8 @@ class Endpoint:
             reply = _reply(await self._send(messages, parameters), self._where)
         except Unreadable as error:
             self._give_up(f"gives {error}", error)
-        self.proven = self.proven or bool(reply.text)
+        if reply.text:
+            self.proven = self.known = True
         return reply
 
     async def _send(
@@ -210,6 +217,8 @@ class Endpoint:
             self._refuse(error)
         elif sent["top_logprobs"] > _FEWER_ALTERNATIVES:
             self._alternatives = _FEWER_ALTERNATIVES
+        elif self.known:
+            self._refuse(error)
         else:
             raise NoLogProbabilities from error
 
@@ -228,10 +237,12 @@ class Endpoint:
             raise VlmError(
                 f"{self._where.host} wants to be paid first ({status}: {said})"
             ) from error
-        # Of one clip, not of the endpoint.
-        if str(error.code).startswith("content_"):
-            raise Trouble(f"the endpoint refused it ({status}: {said})") from error
-        self._give_up(f"gives no answer ({status}: {said})", error)
+        if status in _BUSY or status >= 500:
+            self._give_up(f"gives no answer ({status}: {said})", error)
+        # What is in the pictures is a matter of the clip, the first one or not.
+        about_content = str(error.code).startswith("content_")
+        kind = Refused if self.known or about_content else VlmError
+        raise kind(f"{self._where.host} does not take the request ({status}: {said})") from error
 
     def _give_up(self, what: str, error: Exception) -> NoReturn:
         raise (Trouble if self.proven else VlmError)(f"{self._where.host} {what}") from error

@@ -10,4 +10,8 @@ class NoLogProbabilities(Exception):
 
 
 class Trouble(Exception):
-    """One request has no answer; one plain line that says why. Another run may have more luck."""
+    """The endpoint did not answer a request; one plain line that says why."""
+
+
+class Refused(Trouble):
+    """The endpoint is well, but does not take this very request."""

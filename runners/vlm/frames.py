@@ -84,20 +84,20 @@ def sample(path: Path, sampling: Sampling) -> Sample:
     indices, times = (np.array(column) for column in zip(*shown, strict=True))
     chosen = _evenly(times, sampling)
     kept = tuple(int(index) for index in indices[chosen])
-    pictures, size = _encoded(path, kept, sampling.long_side)
-    digest = hashlib.blake2b(digest_size=16)
-    for picture in pictures:
-        digest.update(hashlib.blake2b(picture).digest())
-    return Sample(kept, tuple(float(t) for t in times[chosen]), size, digest.hexdigest())
+    encoded, size = _encoded(path, kept, sampling.long_side)
+    return Sample(kept, tuple(float(t) for t in times[chosen]), size, _digest(encoded))
 
 
 def pictures(path: Path, chosen: Sample, sampling: Sampling) -> tuple[bytes, ...]:
     """The pictures of a sample as JPEG files, in order.
 
     Raises:
-        VideoError: The clip cannot be read any more.
+        VideoError: The clip cannot be read any more, or is another one now.
     """
-    return _encoded(path, chosen.indices, sampling.long_side)[0]
+    encoded, _ = _encoded(path, chosen.indices, sampling.long_side)
+    if _digest(encoded) != chosen.digest:
+        raise VideoError(Reason.DECODE_ERROR, f"{printable(path)} changed while it was read.")
+    return encoded
 
 
 def _evenly(times: np.ndarray, sampling: Sampling) -> list[int]:
@@ -123,6 +123,12 @@ def _encoded(
             swapped = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
             _, data = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
             found.append(data.tobytes())
-    if len(found) != len(wanted):
-        raise VideoError(Reason.DECODE_ERROR, f"{printable(path)} changed while it was read.")
     return tuple(found), size
+
+
+def _digest(encoded: Sequence[bytes]) -> str:
+    """One hash of several files, in order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for data in encoded:
+        digest.update(hashlib.blake2b(data).digest())
+    return digest.hexdigest()

@@ -22,7 +22,7 @@ from dollygrip.runners.formats.scores import (
 )
 from dollygrip.runners.formats.truth import LabelledClip, match
 from dollygrip.runners.vlm.answers import Outcome
-from dollygrip.runners.vlm.asking import Query
+from dollygrip.runners.vlm.planning import Query
 
 METHOD_TYPE = "VLM"
 _NOT_KNOWN = ""

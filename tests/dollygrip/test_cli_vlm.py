@@ -1,9 +1,11 @@
 """``dollygrip vlm`` against a local server that speaks the chat-completions protocol."""
 
 import base64
+import io
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +92,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet: the client's system would wait 40 ms before it asks for more.
+        wbufsize = -1
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -373,6 +377,7 @@ def test_a_busy_endpoint_is_asked_again(vlm, server, labels, tmp_path, status):
     assert all(score == pytest.approx(0.9) for score, _ in scores(tmp_path / "out").values())
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for(vlm, server, labels):
     server.answer = first_good(
         lambda number: (
@@ -383,6 +388,7 @@ def test_retry_after_is_waited_for(vlm, server, labels):
     assert server.times[2] - server.times[1] >= 0.69
 
 
+@pytest.mark.slow
 def test_dropped_connections_and_timeouts_are_tried_again(vlm, server, labels):
     def answer(number: int) -> Answer:
         if number == 1:
@@ -408,7 +414,10 @@ def test_dropped_connections_and_timeouts_are_tried_again(vlm, server, labels):
         (ok(completion("I cannot help", {"I": 0.99, "Yes": 0.01})), "neither yes nor no"),
         (ok(completion(None, finish="content_filter")), "nothing was said (content_filter)"),
         (refused(400, "too many images"), "400: too many images"),
-        (refused(400, "unsafe", code="content_policy_violation"), "refused it (400: unsafe)"),
+        (
+            refused(400, "unsafe", code="content_policy_violation"),
+            "does not take the request (400: unsafe)",
+        ),
         (refused(413, "too large"), "413: too large"),
     ],
 )
@@ -446,6 +455,25 @@ def test_what_is_wrong_with_the_first_is_wrong_with_all(
     untold(tmp_path, said)
 
 
+@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation"])
+def test_a_clip_that_is_refused_first_does_not_stop_the_others(vlm, server, tmp_path, code):
+    server.answer = lambda body, number: ok(GOOD) if number >= 8 else refused(400, "no", code=code)
+    assert vlm() == 2
+    errors = [error for _, error in scores(tmp_path / "out").values() if error]
+    assert len(errors) == 8
+
+
+def test_what_was_rejected_in_one_run_does_not_stop_the_next(vlm, server, tmp_path):
+    bad = refused(400, "image too strange")
+    server.answer = first_good(lambda number: bad if number < 4 else ok(GOOD))
+    assert vlm("--jobs", "1") == 2
+    server.answer = lambda body, number: bad
+    assert vlm("--jobs", "1") == 2
+    assert len(server.seen) == len(PRIMITIVES) + 3
+    server.answer = lambda body, number: ok(GOOD)
+    assert vlm() == 0
+
+
 def test_an_endpoint_that_breaks_down_is_left_alone(vlm, server, capsys):
     server.answer = first_good(lambda number: (500, {}, {"x-should-retry": "false"}))
     assert vlm("--jobs", "1") == 1
@@ -475,6 +503,13 @@ def test_what_was_answered_is_not_asked_again(vlm, server, labels, tmp_path, cap
     assert "requests" not in capsys.readouterr().err.splitlines()[-2]
 
 
+def test_copies_of_a_clip_are_asked_about_once(vlm, server, clip, tmp_path):
+    shutil.copy(clip, clip.with_name("copy.mp4"))
+    assert vlm() == 0
+    assert len(server.seen) == len(PRIMITIVES)
+    assert len(scores(tmp_path / "out")) == 2 * len(PRIMITIVES)
+
+
 @pytest.mark.parametrize(
     "other", [("--frames", "3"), ("--size", "64"), ("--answer-tokens", "2"), ("--model", "other")]
 )
@@ -498,6 +533,7 @@ def test_only_what_failed_is_asked_again(vlm, server, tmp_path):
 GOOD = completion("No", {"No": 0.9, "Yes": 0.1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_in_the_middle(vlm, server, clip, tmp_path, number):
     held = threading.Event()
@@ -558,6 +594,15 @@ def test_nothing_is_sent_without_a_yes(vlm, server, labels, capsys, monkeypatch)
     assert "about $0.01" in said
     assert "--yes" in said
     assert not server.seen
+
+
+@pytest.mark.parametrize(("reply", "sent"), [("y\n", 2), ("n\n", 0), ("", 0)])
+def test_on_a_terminal_it_asks_first(vlm, server, labels, monkeypatch, reply, sent):
+    monkeypatch.setattr(sys, "stdin", terminal := io.StringIO(reply))
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert vlm("--labels", str(labels), yes=False) == (0 if sent else 1)
+    assert len(server.seen) == sent
 
 
 def test_a_price_that_is_not_known_is_not_made_up(vlm, labels, capsys):
@@ -667,6 +712,7 @@ def test_addresses_that_are_none(clip, server, tmp_path, capsys, url):
     untold(tmp_path, said)
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address(clip, server, tmp_path, capsys):
     arguments = ["--base-url", "http://127.0.0.1:9/v1", "-o", str(tmp_path / "out"), "--yes"]
     assert main(["vlm", str(clip), "--model", "m", *arguments]) == 1

@@ -9,7 +9,7 @@ from dollygrip.runners.formats.pairs import Description, Pair
 from dollygrip.runners.formats.scores import Captions, ClassificationScores, VqaScores
 from dollygrip.runners.formats.truth import LabelError, LabelledClip, Question
 from dollygrip.runners.vlm.answers import Outcome
-from dollygrip.runners.vlm.asking import Query
+from dollygrip.runners.vlm.planning import Query
 from dollygrip.runners.vlm.tasks import About, binary_task, caption_task, pair_task
 
 ABOUT = About("some-model", "some way", "2026-01-01T00:00:00+00:00")
