@@ -1,6 +1,7 @@
 """Labels against the truth: several estimators on the same clips in the same run."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,22 +9,24 @@ from typing import Any
 
 from benchmarks.labelling import Verdict, in_workers, verdict
 from benchmarks.scoring import (
-    CONFUSABLE,
-    SURE_SCORE,
-    SURE_TRUST,
     Confidence,
-    PairScores,
-    Scores,
-    by_group,
+    Stillness,
     confidence,
-    measure,
+    evaluation,
     mistakes,
-    pair_scores,
+    stillness,
 )
-from benchmarks.tables import Cells, comparison, listing, number, write_csv, write_json
+from benchmarks.tables import Cells, comparison, listing, mean, number, write_csv, write_json
 from benchmarks.truth import Truth, add_choice_of_clips, read_truth
 from dollygrip.classifiers.labels import PRIMITIVES
 from dollygrip.runners import registry
+from dollygrip.runners.evaluation import (
+    SURE_SCORE,
+    SURE_TRUST,
+    Evaluation,
+    GroupScores,
+    PairScores,
+)
 
 
 @dataclass(frozen=True)
@@ -32,23 +35,26 @@ class Result:
 
     Attributes:
         estimator: Its name.
-        overall: Over all clips.
+        evaluation: Of all clips, groups and look-alikes.
+        stillness: Whether still cameras are told from moving ones, in all clips.
         groups: The same for each group of clips.
-        pairs: Of each of ``scoring.CONFUSABLE``.
+        seconds: Mean wall time of a clip; NaN where none was estimated.
         confidence: Whether its trust says who is right.
         wrong: One entry for each clip that is not exactly right.
     """
 
     estimator: str
-    overall: Scores
-    groups: dict[str, Scores]
-    pairs: dict[str, PairScores]
+    evaluation: Evaluation
+    stillness: Stillness
+    groups: dict[str, Stillness]
+    seconds: float
     confidence: Confidence
     wrong: list[dict[str, Any]]
 
 
 def result(estimator: str, truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Result:
     """Everything there is to say of one estimator's run; the sequences run in parallel."""
+    both = list(zip(truths, verdicts, strict=True))
     wrong = [
         {
             "clip": truth.clip,
@@ -58,31 +64,36 @@ def result(estimator: str, truths: Sequence[Truth], verdicts: Sequence[Verdict])
             "mistakes": list(mistakes(truth, said)),
             "trust": said.trust,
         }
-        for truth, said in zip(truths, verdicts, strict=True)
+        for truth, said in both
         if mistakes(truth, said)
     ]
-    pairs = {name: pair_scores(truths, verdicts, pairs) for name, pairs in CONFUSABLE.items()}
+    found = evaluation(estimator, truths, verdicts)
+    groups = {
+        name: stillness(*zip(*((t, v) for t, v in both if name in t.groups), strict=True))
+        for name in found.groups
+    }
     return Result(
         estimator=estimator,
-        overall=measure(truths, verdicts),
-        groups=by_group(truths, verdicts),
-        pairs=pairs,
+        evaluation=found,
+        stillness=stillness(truths, verdicts),
+        groups=groups,
+        seconds=mean(v.seconds for v in verdicts if not math.isnan(v.seconds)),
         confidence=confidence(truths, verdicts),
         wrong=wrong,
     )
 
 
 _OVERALL: Cells[Result] = (
-    ("mean AP", lambda r: number(r.overall.mean_ap)),
-    ("exact label set", lambda r: number(r.overall.exact)),
-    ("macro F1", lambda r: number(r.overall.macro_f1)),
-    ("still cameras called static", lambda r: number(r.overall.static_recall)),
-    ("moving cameras called static", lambda r: number(r.overall.static_alarms)),
+    ("mean AP", lambda r: number(r.evaluation.mean_ap.value)),
+    ("exact label set", lambda r: number(r.evaluation.exact.value)),
+    ("macro F1", lambda r: number(r.evaluation.macro_f1.value)),
+    ("still cameras called static", lambda r: number(r.stillness.recall)),
+    ("moving cameras called static", lambda r: number(r.stillness.alarms)),
     ("confidently wrong", lambda r: number(r.confidence.share)),
     ("mean trust of right clips", lambda r: number(r.confidence.trust_right)),
     ("mean trust of wrong clips", lambda r: number(r.confidence.trust_wrong)),
-    ("failed", lambda r: number(r.overall.failed)),
-    ("seconds a clip", lambda r: number(r.overall.seconds, 2)),
+    ("failed", lambda r: number(r.evaluation.failure_rate)),
+    ("seconds a clip", lambda r: number(r.seconds, 2)),
 )
 _PAIRS: Cells[tuple[str, PairScores]] = (
     ("pair", lambda p: p[0]),
@@ -93,14 +104,14 @@ _PAIRS: Cells[tuple[str, PairScores]] = (
     ("called ambiguous", lambda p: number(p[1].admitted)),
     ("guessed with confidence", lambda p: number(p[1].guessed)),
 )
-_GROUPS: Cells[tuple[str, Scores]] = (
+_GROUPS: Cells[tuple[str, GroupScores, Stillness]] = (
     ("group", lambda g: g[0]),
     ("clips", lambda g: str(g[1].clips)),
     ("exact", lambda g: number(g[1].exact)),
     ("mean AP", lambda g: number(g[1].mean_ap)),
-    ("still called static", lambda g: number(g[1].static_recall)),
-    ("moving called static", lambda g: number(g[1].static_alarms)),
-    ("failed", lambda g: number(g[1].failed)),
+    ("still called static", lambda g: number(g[2].recall)),
+    ("moving called static", lambda g: number(g[2].alarms)),
+    ("failed", lambda g: number(g[1].failure_rate)),
 )
 _WRONG: Cells[dict[str, Any]] = (
     ("clip", lambda w: w["clip"]),
@@ -113,13 +124,17 @@ _WRONG: Cells[dict[str, Any]] = (
 
 def tables(results: Sequence[Result]) -> str:
     """The comparison as Markdown that also reads well as plain text, without single clips."""
-    first = results[0].overall
+    first = results[0].evaluation
     by_name = {r.estimator: r for r in results}
 
-    def precision(name: str) -> Callable[[Result], str]:
-        return lambda r: number(r.overall.average_precision[name])
+    def precision(index: int) -> Callable[[Result], str]:
+        return lambda r: number(r.evaluation.labels[index].ap.value)
 
-    precisions = [(name, precision(name)) for name in first.average_precision]
+    precisions = [
+        (label.label, precision(i))
+        for i, label in enumerate(first.labels)
+        if not math.isnan(label.ap.value)
+    ]
     parts = [
         f"## {first.clips} clips",
         comparison("", _OVERALL, by_name),
@@ -127,9 +142,11 @@ def tables(results: Sequence[Result]) -> str:
         comparison("primitive", precisions, by_name),
     ]
     for r in results:
-        parts += [f"### Moves that look alike: {r.estimator}", listing(_PAIRS, r.pairs.items())]
+        pairs = r.evaluation.pairs.items()
+        parts += [f"### Moves that look alike: {r.estimator}", listing(_PAIRS, pairs)]
     for r in results:
-        parts += [f"### Groups of clips: {r.estimator}", listing(_GROUPS, r.groups.items())]
+        groups = [(name, g, r.groups[name]) for name, g in r.evaluation.groups.items()]
+        parts += [f"### Groups of clips: {r.estimator}", listing(_GROUPS, groups)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -139,7 +156,7 @@ def clip_lists(results: Sequence[Result]) -> str:
     for r in results:
         sure = r.confidence.wrong
         parts += [
-            f"## Wrong clips of {r.estimator}: {len(r.wrong)} of {r.overall.clips}",
+            f"## Wrong clips of {r.estimator}: {len(r.wrong)} of {r.evaluation.clips}",
             listing(_WRONG, r.wrong),
             f"Wrong with confidence (score {SURE_SCORE} and trust {SURE_TRUST} or more): "
             f"{len(sure)}. {' '.join(sure)}",

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.labelling import Verdict, in_workers, verdict
-from benchmarks.scoring import CONFUSABLE
 from benchmarks.tables import Cells, listing
 from benchmarks.truth import Truth, add_choice_of_clips, read_truth
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.runners import registry
 from dollygrip.runners.drawing import DARK, GREY, LINE, ORANGE, WHITE, Image, wrap, write
+from dollygrip.runners.evaluation import CONFUSABLE
 from dollygrip.runners.video import FrameRequest, VideoError, read_frames
 
 FRAMES = 5

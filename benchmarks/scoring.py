@@ -1,76 +1,29 @@
-"""Verdicts against the truth, in numbers."""
+"""Verdicts against the truth: what an evaluation does not tell."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from pathlib import Path
 
 from benchmarks.labelling import Verdict
 from benchmarks.tables import mean
-from benchmarks.truth import Truth
+from benchmarks.truth import GROUPED, Truth
 from dollygrip.classifiers.labels import PRIMITIVES
-from dollygrip.classifiers.metrics import average_precision, f1
-
-# A clip without an answer ranks below every clip with one.
-FAILED_SCORE = -1.0
-# A wrong label is told with confidence from this score and this trust on.
-SURE_SCORE, SURE_TRUST = 0.7, 0.5
-# What looks alike but for parallax, the same way round.
-CONFUSABLE = {
-    "zoom or dolly": (("zoom_in", "dolly_in"), ("zoom_out", "dolly_out")),
-    "pan or truck": (("pan_left", "truck_left"), ("pan_right", "truck_right")),
-    "tilt or pedestal": (("tilt_up", "pedestal_up"), ("tilt_down", "pedestal_down")),
-}
+from dollygrip.classifiers.records import ClipLabels, ShotLabels
+from dollygrip.runners.evaluation import SURE_SCORE, SURE_TRUST, Evaluation, evaluate
+from dollygrip.runners.systems import Answer, System
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How well one estimator did on a set of clips.
+class Stillness:
+    """Whether still cameras are told from moving ones.
 
     Attributes:
-        clips: Number of clips.
-        average_precision: For each primitive with a positive and a negative clip.
-        mean_ap: Their mean; NaN where there are none.
-        exact: Share of clips whose every known primitive is right.
-        macro_f1: Mean F1 over the same primitives as ``mean_ap``.
-        static_recall: Share of the still cameras that are called ``static``.
-        static_alarms: Share of the moving cameras that are called ``static``.
-        failed: Share of clips without an answer.
-        seconds: Mean wall time of a clip; NaN where none was estimated.
+        recall: Share of the still cameras that are called ``static``.
+        alarms: Share of the moving cameras that are called ``static``.
     """
 
-    clips: int
-    average_precision: dict[str, float]
-    mean_ap: float
-    exact: float
-    macro_f1: float
-    static_recall: float
-    static_alarms: float
-    failed: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class PairScores:
-    """How well two moves that look alike were told apart.
-
-    Attributes:
-        told: Clips that surely have the one and surely not the other.
-        right: Share of these in which the one that is there scores higher.
-        needless: Share of these of which the two were reported as ambiguous.
-        unsure: Clips of which nobody can tell: of both, or of one while the other is there.
-        admitted: Share of these of which the two were reported as ambiguous.
-        guessed: Share of these of which a move that nobody can tell was named with confidence,
-            and the two were not reported as ambiguous.
-    """
-
-    told: int
-    right: float
-    needless: float
-    unsure: int
-    admitted: float
-    guessed: float
+    recall: float
+    alarms: float
 
 
 @dataclass(frozen=True)
@@ -90,39 +43,23 @@ class Confidence:
     trust_wrong: float
 
 
-def measure(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Scores:
-    """Score one estimator's verdicts; both sequences run in parallel."""
-    both = list(zip(truths, verdicts, strict=True))
-    precisions, f1s = {}, []
-    for name in PRIMITIVES:
-        known = [(t.answers[name], v) for t, v in both if t.answers[name] is not None]
-        wanted = np.array([answer for answer, _ in known], dtype=np.bool_)
-        if not wanted.any() or wanted.all():
-            continue
-        ranked = np.array([_score(v, name) for _, v in known])
-        said = np.array([name in v.labels for _, v in known])
-        precisions[name] = average_precision(wanted, ranked)
-        f1s.append(f1(wanted, said))
-    return Scores(
-        clips=len(both),
-        average_precision=precisions,
-        mean_ap=mean(precisions.values()),
-        exact=mean(not mistakes(t, v) for t, v in both),
-        macro_f1=mean(f1s),
-        static_recall=mean("static" in v.labels for t, v in both if t.answers["static"]),
-        static_alarms=mean("static" in v.labels for t, v in both if t.answers["static"] is False),
-        failed=mean(bool(v.failure) for v in verdicts),
-        seconds=mean(v.seconds for v in verdicts if not math.isnan(v.seconds)),
+def evaluation(name: str, truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Evaluation:
+    """Evaluate verdicts, without intervals; both sequences run in parallel."""
+    clips = [truth.labelled for truth in truths]
+    by = [column for column in GROUPED if any(clip.extra.get(column) for clip in clips)]
+    answers = tuple(_answer(t, v) for t, v in zip(truths, verdicts, strict=True))
+    return evaluate(clips, System(name, Path(), answers), by=by, resamples=0)
+
+
+def stillness(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Stillness:
+    """Whether still cameras are told from moving ones."""
+    said = [
+        (t.answers["static"], "static" in v.labels) for t, v in zip(truths, verdicts, strict=True)
+    ]
+    return Stillness(
+        recall=mean(named for still, named in said if still),
+        alarms=mean(named for still, named in said if still is False),
     )
-
-
-def by_group(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> dict[str, Scores]:
-    """The same for every group of clips, by its name."""
-    groups = {}
-    for name in sorted({group for truth in truths for group in truth.groups}):
-        inside = [i for i, truth in enumerate(truths) if name in truth.groups]
-        groups[name] = measure([truths[i] for i in inside], [verdicts[i] for i in inside])
-    return groups
 
 
 def mistakes(truth: Truth, said: Verdict) -> tuple[str, ...]:
@@ -134,34 +71,6 @@ def mistakes(truth: Truth, said: Verdict) -> tuple[str, ...]:
         if answer is not None and answer != (name in said.labels):
             wrong.append(("-" if answer else "+") + name)
     return tuple(wrong)
-
-
-def pair_scores(
-    truths: Sequence[Truth], verdicts: Sequence[Verdict], pairs: Iterable[tuple[str, str]]
-) -> PairScores:
-    """How well the two moves of each of some pairs are told apart, all pairs together."""
-    right, needless, admitted, guessed = [], [], [], []
-    for pair in pairs:
-        for truth, said in zip(truths, verdicts, strict=True):
-            answers = tuple(truth.answers[name] for name in pair)
-            ambiguous = set(pair) in [set(reported) for reported in said.ambiguous]
-            if set(answers) == {True, False}:
-                there, other = pair if answers[0] else pair[::-1]
-                right.append(_score(said, there) > _score(said, other))
-                needless.append(ambiguous)
-            # "Unsure or no" is one move of which it is unclear whether it is there at all.
-            elif None in answers and False not in answers:
-                admitted.append(ambiguous)
-                unknown = [n for n, answer in zip(pair, answers, strict=True) if answer is None]
-                guessed.append(not ambiguous and any(_sure(said, name) for name in unknown))
-    return PairScores(
-        told=len(right),
-        right=mean(right),
-        needless=mean(needless),
-        unsure=len(admitted),
-        admitted=mean(admitted),
-        guessed=mean(guessed),
-    )
 
 
 def confidence(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Confidence:
@@ -181,8 +90,17 @@ def confidence(truths: Sequence[Truth], verdicts: Sequence[Verdict]) -> Confiden
     )
 
 
-def _score(said: Verdict, name: str) -> float:
-    return FAILED_SCORE if said.failure else said.scores[name]
+def _answer(truth: Truth, said: Verdict) -> Answer:
+    whole = ShotLabels(0.0, 0.0, said.labels, said.scores, (), said.ambiguous, trust=said.trust)
+    path = str(truth.path)
+    return Answer(
+        clip_id=truth.clip,
+        path=path,
+        scores=said.scores,
+        errors=dict.fromkeys(PRIMITIVES, said.failure) if said.failure else {},
+        labels=frozenset(said.labels),
+        record=ClipLabels(truth.clip, path, whole),
+    )
 
 
 def _sure(said: Verdict, name: str) -> bool:

@@ -6,12 +6,13 @@ The table has a column ``clip``, one column a primitive with yes, no or unsure, 
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.runners.evaluation import groups_of
 from dollygrip.runners.formats.truth import LabelledClip, read_labels
 
 # Tags of the shared clips are run together ("fastlowlighthandheld"), so known words are cut out.
@@ -19,7 +20,8 @@ TAG = re.compile(
     r"(?:lead|tail|side)-tracking|tracking|low(?:light|texture|contrast)|fast|handheld|overlay"
     r"|watermark|portrait|dashcam|gtpose|[^\s;,|]+"
 )
-_GROUPED = {"confidence": "confidence", "steadiness": "steadiness", "dynamic_subject": "subject"}
+GROUPED = ("confidence", "steadiness", "subject")
+"""Columns whose values are groups, besides kinds and tags."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,27 @@ class Truth:
     """What is known of one clip.
 
     Attributes:
-        clip: File name.
+        labelled: What people say of its primitives, with tags cut apart.
         path: Where it is.
-        answers: For each primitive True, False, or None where nobody can tell.
-        groups: Names of the groups it counts in, as "kind: real" or "tag: fast".
     """
 
-    clip: str
+    labelled: LabelledClip
     path: Path
-    answers: dict[str, bool | None]
-    groups: tuple[str, ...]
+
+    @property
+    def clip(self) -> str:
+        """File name."""
+        return self.labelled.clip
+
+    @property
+    def answers(self) -> Mapping[str, bool | None]:
+        """For each primitive True, False, or None where nobody can tell."""
+        return self.labelled.answers
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups it counts in, as "kind: real" or "tag: fast"."""
+        return groups_of(self.labelled, GROUPED)
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -85,18 +98,7 @@ def add_choice_of_clips(parser: argparse.ArgumentParser, several: bool = False) 
 
 def _truth(folder: Path, labelled: LabelledClip) -> Truth:
     answers = {name: labelled.answers[name] for name in PRIMITIVES}
-    groups = tuple(dict.fromkeys(_groups(labelled.extra)))
-    return Truth(labelled.clip, folder / labelled.clip, answers, groups)
-
-
-def _groups(row: Mapping[str, str]) -> Iterable[str]:
-    # Derived copies repeat their base clip, so they do not count with their kind.
-    if row.get("derived"):
-        yield "derived copies"
-    elif row.get("kind"):
-        yield f"kind: {row['kind']}"
-    for column, name in _GROUPED.items():
-        if row.get(column):
-            yield f"{name}: {row[column]}"
-    for tag in TAG.findall(row.get("tags") or ""):
-        yield f"tag: {tag}"
+    tags = " ".join(TAG.findall(labelled.extra.get("tags", "")))
+    subject = labelled.extra.get("dynamic_subject", "")
+    extra = {**labelled.extra, "tags": tags, "subject": subject}
+    return Truth(replace(labelled, answers=answers, extra=extra), folder / labelled.clip)

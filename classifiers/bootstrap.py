@@ -53,7 +53,7 @@ def replicates(
     Args:
         statistic: The numbers that are wanted.
         groups: (N,) what each item is drawn together with.
-        resamples: How many.
+        resamples: How many; 0 for none.
         seed: Of the draws.
 
     Returns:
@@ -62,7 +62,8 @@ def replicates(
     names, group = np.unique(np.asarray(groups), return_inverse=True)
     rng = np.random.default_rng(seed)
     shares = np.full(len(names), 1.0 / max(len(names), 1))
-    found = []
+    # No resamples are still so many numbers.
+    found = [statistic(np.zeros((0, len(group))))]
     at_once = max(_MOST_WEIGHTS // max(len(group), 1), 1)
     for start in range(0, resamples, at_once):
         size = min(at_once, resamples - start)

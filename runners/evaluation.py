@@ -234,7 +234,7 @@ def evaluate(
         clips: What people say; what they do not speak of counts neither way.
         system: What is scored.
         by: Columns of the label file whose values are groups, besides tags and kinds.
-        resamples: Of the bootstrap; more make the ends of intervals steadier.
+        resamples: Of the bootstrap; more make the ends of intervals steadier, 0 is no intervals.
         seed: Of the bootstrap.
 
     Raises:

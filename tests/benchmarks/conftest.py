@@ -9,17 +9,16 @@ import pytest
 from benchmarks.labelling import Verdict
 from benchmarks.truth import Truth
 from dollygrip.classifiers.labels import PRIMITIVES
+from dollygrip.runners.formats.truth import LabelledClip
 
 
 @pytest.fixture
 def truth() -> Callable[..., Truth]:
     """Makes a clip of which the named primitives are there, others unsure, the rest not."""
 
-    def make(
-        clip: str, *yes: str, unsure: tuple[str, ...] = (), groups: tuple[str, ...] = ()
-    ) -> Truth:
+    def make(clip: str, *yes: str, unsure: tuple[str, ...] = (), **extra: str) -> Truth:
         answers = {name: None if name in unsure else name in yes for name in PRIMITIVES}
-        return Truth(clip, Path(clip), answers, groups)
+        return Truth(LabelledClip(clip, answers, extra), Path(clip))
 
     return make
 

@@ -60,9 +60,9 @@ def test_the_table_has_a_row_a_part_and_tells_what_has_no_effect(truth, said) ->
     right, still = said("pan_left", pan_left=0.9), said("static", static=0.9)
     lost = Verdict(failure="LinAlgError", seconds=1.0)
     whole, blind, useless = rows(truths, ["x", "y"], [[right, lost, right], [still, still, still]])
-    assert (whole.scores.exact, whole.scores.mean_ap, whole.changed) == (1.0, 1.0, 0)
-    assert (blind.scores.exact, blind.scores.failed, blind.changed) == (0.5, 0.5, 1)
-    assert (useless.scores.exact, useless.changed) == (1.0, 0)
+    assert (whole.exact, whole.mean_ap, whole.changed) == (1.0, 1.0, 0)
+    assert (blind.exact, blind.failed, blind.changed) == (0.5, 0.5, 1)
+    assert (useless.exact, useless.changed) == (1.0, 0)
 
 
 def test_verdicts_differ_in_labels_scores_or_failure_but_not_in_time(said) -> None:
@@ -91,8 +91,8 @@ def test_clips_are_labelled_without_each_part(labels_csv, clip, tmp_path) -> Non
     assert {"no forward-backward check", "no still-camera evidence"} < parts
     assert set(told) == {"nothing"} | parts
     # The clip that is not there fails whatever is switched off.
-    assert all(row["scores"]["failed"] == 0.5 for row in told.values())
-    assert all(row["scores"]["seconds"] > 0 for row in told.values())
+    assert all(row["failed"] == 0.5 for row in told.values())
+    assert all(row["seconds"] > 0 for row in told.values())
     assert told["nothing"]["changed"] == 0
 
 

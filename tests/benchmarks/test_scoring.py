@@ -5,39 +5,27 @@ import math
 import pytest
 
 from benchmarks.labelling import Verdict
-from benchmarks.scoring import by_group, confidence, measure, mistakes, pair_scores
-
-ZOOM_DOLLY = (("zoom_in", "dolly_in"), ("zoom_out", "dolly_out"))
+from benchmarks.scoring import Stillness, confidence, evaluation, mistakes, stillness
 
 
-def test_a_perfect_ranking_with_right_labels_scores_one(truth, said) -> None:
-    truths = [truth("a", "pan_left"), truth("b", "static")]
-    scores = measure(truths, [said("pan_left", pan_left=0.9), said("static", static=0.8)])
-    assert (scores.mean_ap, scores.exact, scores.macro_f1, scores.failed) == (1, 1, 1, 0)
-    assert set(scores.average_precision) == {"pan_left", "static"}
+def test_verdicts_are_evaluated_as_a_run_is(truth, said) -> None:
+    truths = [truth("a", "pan_left", kind="real"), truth("b", subject="dominant"), truth("c")]
+    verdicts = [Verdict(failure="too_short"), said("pan_left"), said()]
+    found = evaluation("flow", truths, verdicts)
+    assert (found.system, found.clips, found.failed, found.missing) == ("flow", 3, 1, 0)
+    assert found.mean_ap.value == pytest.approx(1 / 3)
+    assert math.isnan(found.mean_ap.low)
+    assert found.exact.value == pytest.approx(1 / 3)
+    assert [*found.groups] == ["kind: real", "subject: dominant"]
 
 
-def test_average_precision_is_the_mean_precision_at_each_positive(truth, said) -> None:
-    truths = [truth("a", "pan_left"), truth("b"), truth("c", "pan_left")]
-    verdicts = [said(pan_left=0.9), said(pan_left=0.5), said(pan_left=0.1)]
-    expected = (1 / 1 + 2 / 3) / 2
-    assert measure(truths, verdicts).average_precision["pan_left"] == pytest.approx(expected)
-
-
-def test_unsure_counts_neither_way(truth, said) -> None:
-    truths = [truth("a", "pan_left"), truth("b"), truth("c", unsure=("pan_left",))]
-    verdicts = [said("pan_left", pan_left=0.5), said(), said("pan_left", pan_left=0.9)]
-    scores = measure(truths, verdicts)
-    assert scores.average_precision["pan_left"] == 1.0
-    assert scores.exact == 1.0
-
-
-def test_a_failed_clip_ranks_below_the_lowest_score_and_is_not_exact(truth, said) -> None:
-    truths = [truth("a", "pan_left"), truth("b"), truth("c")]
-    scores = measure(truths, [Verdict(failure="too_short"), said(), said()])
-    assert scores.average_precision["pan_left"] == pytest.approx(1 / 3)
-    assert scores.exact == pytest.approx(2 / 3)
-    assert scores.failed == pytest.approx(1 / 3)
+def test_trust_and_ambiguity_of_verdicts_count(truth, said) -> None:
+    pair = ("zoom_in", "dolly_in")
+    truths = [truth(name, unsure=pair) for name in "ab"]
+    sure = {"zoom_in": 0.9, "trust": 0.9}
+    verdicts = [said("zoom_in", **sure, ambiguous=(pair,)), said("zoom_in", **sure)]
+    told = evaluation("flow", truths, verdicts).pairs["zoom or dolly"]
+    assert (told.unsure, told.admitted, told.guessed) == (2, 0.5, 0.5)
 
 
 def test_a_failed_still_clip_is_not_right_by_saying_nothing(truth) -> None:
@@ -59,73 +47,11 @@ def test_still_cameras_are_counted_apart_from_moving_ones(truth, said) -> None:
     ]
     lost = Verdict(failure="too_dark")
     verdicts = [said("static"), said("static"), said(), lost, said("static"), said(), said()]
-    scores = measure(truths, verdicts)
-    assert scores.static_recall == 2 / 4
-    assert scores.static_alarms == 1 / 2
+    assert stillness(truths, verdicts) == Stillness(recall=2 / 4, alarms=1 / 2)
 
 
 def test_where_no_camera_stands_still_there_is_no_recall(truth, said) -> None:
-    assert math.isnan(measure([truth("a", "pan_left")], [said()]).static_recall)
-
-
-def test_groups_are_scored_on_their_own_clips(truth, said) -> None:
-    truths = [
-        truth("a", "pan_left", groups=("kind: real",)),
-        truth("b", groups=("kind: real",)),
-        truth("c", "pan_left", groups=("tag: fast",)),
-    ]
-    groups = by_group(truths, [said("pan_left", pan_left=0.9), said(), said()])
-    assert (groups["kind: real"].clips, groups["kind: real"].exact) == (2, 1.0)
-    assert groups["kind: real"].mean_ap == 1.0
-    assert groups["tag: fast"].exact == 0.0
-    assert math.isnan(groups["tag: fast"].mean_ap)
-
-
-def test_pairs_are_told_apart_by_their_scores(truth, said) -> None:
-    truths = [
-        truth("a", "zoom_in"),
-        truth("b", "dolly_in"),
-        truth("c", "dolly_out"),
-        truth("d", "zoom_out"),
-        # Neither tells zoom from dolly: both are there, or neither.
-        truth("e", "zoom_in", "dolly_in"),
-        truth("f", "pan_left"),
-    ]
-    verdicts = [
-        said(zoom_in=0.6, dolly_in=0.5),
-        said(zoom_in=0.2, dolly_in=0.4, ambiguous=(("dolly_in", "zoom_in"),)),
-        said(zoom_out=0.7, dolly_out=0.7),
-        Verdict(failure="too_dark"),
-        said(zoom_in=0.9),
-        said(zoom_in=0.9),
-    ]
-    told = pair_scores(truths, verdicts, ZOOM_DOLLY)
-    assert told.told == 4
-    assert told.right == 2 / 4
-    assert told.needless == 1 / 4
-    assert told.unsure == 0
-    assert math.isnan(told.admitted)
-
-
-def test_what_nobody_can_tell_should_be_called_ambiguous(truth, said) -> None:
-    both = ("zoom_in", "dolly_in")
-    truths = [
-        *(truth(name, unsure=both) for name in "abc"),
-        truth("d", "zoom_in", unsure=("dolly_in",)),
-        # An arc's pan may or may not be named; that is no question of looking alike.
-        truth("e", unsure=("zoom_in",)),
-    ]
-    verdicts = [
-        said("zoom_in", zoom_in=0.9, trust=0.9, ambiguous=(both,)),
-        said("zoom_in", zoom_in=0.9, trust=0.9),
-        said("zoom_in", zoom_in=0.9, trust=0.2),
-        said("zoom_in", zoom_in=0.9, trust=0.9),
-        said("zoom_in", zoom_in=0.9, trust=0.9),
-    ]
-    told = pair_scores(truths, verdicts, ZOOM_DOLLY)
-    assert (told.told, told.unsure) == (0, 4)
-    assert told.admitted == 1 / 4
-    assert told.guessed == 1 / 4  # "d" names what is there
+    assert math.isnan(stillness([truth("a", "pan_left")], [said()]).recall)
 
 
 def test_confidence_is_wrong_where_a_wrong_label_is_sure_and_trusted(truth, said) -> None:
