@@ -1,6 +1,6 @@
 """Scores of scores: plain numpy, the same numbers as scikit-learn's."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,40 +136,6 @@ def roc_auc(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     recall = np.concatenate([[0.0], hits / hits[-1]])
     false_alarm = np.concatenate([[0.0], misses / misses[-1]])
     return float(np.trapezoid(recall, false_alarm))
-
-
-def f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Harmonic mean of precision and recall; 0 without a hit, NaN where nothing is or is said.
-
-    Raises:
-        ValueError: Shapes differ.
-    """
-    real, said = np.asarray(truth, np.bool_), np.asarray(predicted, np.bool_)
-    if real.shape != said.shape or real.ndim != 1:
-        raise ValueError(f"truth has shape {real.shape}, predictions {said.shape}")
-    mentions = int(real.sum() + said.sum())
-    return 2.0 * int((real & said).sum()) / mentions if mentions else float("nan")
-
-
-def exact_match(
-    truth: Sequence[Collection[str]],
-    predicted: Sequence[Collection[str]],
-    among: Collection[str],
-) -> float:
-    """Share of clips whose label set is right, looking only at labels ``among``.
-
-    Returns:
-        0 to 1; NaN without clips.
-
-    Raises:
-        ValueError: The sequences differ in length.
-    """
-    wanted = set(among)
-    right = [
-        wanted & set(real) == wanted & set(said)
-        for real, said in zip(truth, predicted, strict=True)
-    ]
-    return sum(right) / len(right) if right else float("nan")
 
 
 def reliability_table(

@@ -3,13 +3,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from dollygrip.classifiers.metrics import (
     average_precision,
     calibration_error,
-    exact_match,
-    f1,
     intersection_over_union,
     matched_segments,
     precision_recall,
@@ -79,13 +77,6 @@ def test_roc_auc_is_scikit_learns(items):
     assert roc_auc(truth, scores) == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
-def test_f1_is_scikit_learns(items):
-    truth, said = map(list, zip(*items, strict=True))
-    assume(any(truth) or any(said))
-    assert f1(truth, said) == pytest.approx(f1_score(truth, said))
-
-
 @given(ITEMS, st.randoms(use_true_random=False))
 def test_order_of_items_does_not_matter(items, random):
     truth, scores = map(list, zip(*items, strict=True))
@@ -100,8 +91,6 @@ def test_nothing_to_find_has_no_value():
     assert np.isnan(average_precision([], []))
     assert [len(part) for part in precision_recall([False], [0.1])] == [0, 0]
     assert np.isnan(roc_auc([True, True], [0.1, 0.2]))
-    assert np.isnan(f1([False], [False]))
-    assert np.isnan(exact_match([], [], ["static"]))
 
 
 def test_bad_input_is_refused():
@@ -109,17 +98,6 @@ def test_bad_input_is_refused():
         average_precision([True, False], [0.1, float("nan")])
     with pytest.raises(ValueError, match="shape"):
         roc_auc([True], [0.1, 0.2])
-    with pytest.raises(ValueError, match="shape"):
-        f1([True], [True, False])
-    with pytest.raises(ValueError, match="shorter"):
-        exact_match([["static"]], [], ["static"])
-
-
-def test_exact_match_looks_at_the_named_labels_only():
-    truth = [["pan_left"], ["static"]]
-    said = [["pan_left", "shaky"], ["zoom_in"]]
-    assert exact_match(truth, said, ["pan_left", "static", "zoom_in"]) == 0.5
-    assert exact_match(truth, said, ["pan_left", "shaky", "static", "zoom_in"]) == 0.0
 
 
 PROBABILITIES = st.lists(
