@@ -15,6 +15,7 @@ DASH = "\u2013"
 """What is not known is a dash, never a zero."""
 
 MINUS = "\u2212"
+_UNBROKEN = "\u2011"
 
 _COSTS = "Seconds are those of the median clip, memory is that of the largest."
 # Published systems that stand in charts and in the table of labels; the summary has all of them.
@@ -114,7 +115,7 @@ def summary(comparison: Comparison) -> Table:
         text = f"{_COSTS} Without labels nobody knows how often a system is right."
         return Table("summary", "All systems", text, ("System", *costs), tuple(rows))
     published = sorted(comparison.published, key=lambda row: -row.average)
-    rows += [_published(row, _blank(Cell(f"{row.average:.1f}"), 8)) for row in published]
+    rows += [_published(row, _blank(heat(row.average / 100.0), 8)) for row in published]
     return Table(
         key="summary",
         title="All systems, best first",
@@ -252,7 +253,7 @@ def footnotes(published: Iterable[PublishedRow]) -> dict[str, Footnote]:
 
 def published_name(row: PublishedRow) -> str:
     """A published system and the table that it is from."""
-    return f"{row.model}, {row.version}"
+    return f"{row.model}, {row.version.replace('-', _UNBROKEN)}"
 
 
 def heat(share: float) -> Cell:
@@ -310,7 +311,9 @@ def _summary_row(comparison: Comparison, index: int) -> Row:
     )
     best = test is None and not math.isnan(evaluation.mean_ap.value)
     p = Cell("best" if best else number(test.mean_ap.p if test else math.nan, 3))
-    return _system_row(comparison, index, (*map(_scored, accuracy), *costs, p))
+    first, *rest = map(_scored, accuracy)
+    first = replace(first, heat=heat(evaluation.mean_ap.value).heat)
+    return _system_row(comparison, index, (first, *rest, *costs, p))
 
 
 def number(value: float, digits: int) -> str:
@@ -417,7 +420,7 @@ def _counts(confusion: Confusion) -> tuple[Cell, ...]:
     for right, row in enumerate(confusion.counts):
         total = sum(row)
         for column, count in enumerate(row):
-            shaded = column == right and total
+            shaded = column == right and count
             cells.append(Cell(str(count), heat=count / total if shaded else None))
     return tuple(cells)
 

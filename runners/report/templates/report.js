@@ -31,7 +31,8 @@
     return {
       width,
       height,
-      margin: { l: 10, r: 12, t: 10, b: 44 },
+      margin: { l: 10, r: 12, t: 28, b: 44 },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: color("--quiet"), activecolor: color("--ink") },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, sans-serif", size: width < 480 ? 11 : 13, color: color("--ink") },
@@ -49,8 +50,9 @@
   function drawLabels() {
     const marks = shown();
     const pitch = Math.max(marks.length + 1.5, 3);
+    const rows = data.labels.map((_, i) => i).filter((i) => data.marks.some((mark) => mark.number && mark.ap[i]));
     const traces = marks.map((mark, place) => {
-      const known = mark.ap.map((ap, i) => [ap, i]).filter(([ap]) => ap !== null);
+      const known = rows.map((i, row) => [mark.ap[i], row]).filter(([ap]) => ap !== null);
       const [x, low, high] = [0, 1, 2].map((k) => known.map(([ap]) => ap[k] ?? ap[0]));
       return {
         type: "scatter",
@@ -69,13 +71,13 @@
         marker: { symbol: mark.symbol, color: colorOf(mark), size: 8, line: { width: 1, color: colorOf(mark) } },
         text: known.map(([ap, i]) => {
           const ends = ap[1] == null ? "" : ` (${number(ap[1])}–${number(ap[2])})`;
-          return `${plain(mark.name)}<br>${data.labels[i].words}: ${number(ap[0])}${ends}`;
+          return `${plain(mark.name)}<br>${data.labels[rows[i]].words}: ${number(ap[0])}${ends}`;
         }),
         hoverinfo: "text",
         cliponaxis: false,
       };
     });
-    const bands = data.labels.map((_, i) => ({
+    const bands = rows.map((_, i) => ({
       type: "rect",
       xref: "paper",
       x0: 0,
@@ -87,17 +89,17 @@
       line: { width: 0 },
       layer: "below",
     }));
-    const last = data.labels.length - 0.5;
+    const last = Math.max(rows.length, 1) - 0.5;
     Plotly.react(
       labels,
       traces,
-      layout(labels, 64 + data.labels.length * pitch * ROW, {
+      layout(labels, 80 + rows.length * pitch * ROW, {
         shapes: bands,
         xaxis: { range: [-1, 101], title: { text: "average precision, percent", standoff: 8 }, dtick: 25 },
         yaxis: {
           range: [last * pitch, -0.5 * pitch],
-          tickvals: data.labels.map((_, i) => i * pitch),
-          ticktext: data.labels.map((label) => `${label.words} `),
+          tickvals: rows.map((_, i) => i * pitch),
+          ticktext: rows.map((i) => `${data.labels[i].words} `),
           automargin: true,
           showgrid: false,
           showline: false,
@@ -115,12 +117,12 @@
         const [recall, precision] = mark.curves[label];
         return {
           type: "scatter",
-          mode: recall.length > 40 ? "lines" : "lines+markers",
+          mode: "lines+markers",
           name: plain(mark.name),
           x: [0, ...recall],
           y: [precision[0], ...precision],
           line: { shape: "vh", color: colorOf(mark), width: 2, dash: mark.dash },
-          marker: { symbol: mark.symbol, color: colorOf(mark), size: 7 },
+          marker: { symbol: mark.symbol, color: colorOf(mark), opacity: 1, size: [...recall.map(() => 0), 9] },
           hovertemplate: `${plain(mark.name)}<br>recall %{x:.1f}, precision %{y:.1f}<extra></extra>`,
           cliponaxis: false,
         };
