@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dollygrip.classifiers.reliability import Reason
 from dollygrip.runners.store import Content, unchanged
 from dollygrip.runners.video import Frame, FrameRequest, VideoError, printable, read_frames
 
@@ -37,10 +38,19 @@ def filmstrip(path: Path, content: Content | None = None) -> dict[str, Any]:
     try:
         frames, note = _read(path)
     except VideoError as error:
-        return _strip([], error.failure.message)
+        return _strip([], _reason(path, error))
     if content is not None and not unchanged(path, content):
         return _strip([], f"{printable(path)} is no longer the file that was labelled.")
     return _strip(_spread(frames), note)
+
+
+def _reason(path: Path, error: VideoError) -> str:
+    if error.failure.reason is Reason.MISSING and not path.is_absolute():
+        return (
+            f"{printable(path)} is not here; to see its pictures, compare in the folder in which it"
+            " was labelled."
+        )
+    return error.failure.message
 
 
 def _read(path: Path) -> tuple[list[Frame], str]:

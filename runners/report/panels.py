@@ -6,7 +6,7 @@ from typing import Any
 
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.runners.comparison import unanswered
-from dollygrip.runners.formats.jsonl import dumps, plain
+from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import read_trajectories
 from dollygrip.runners.report.charts import run_names
 from dollygrip.runners.report.filmstrip import filmstrip
@@ -42,7 +42,8 @@ def panel(
         - ``truth``: lists of labels, ``yes``, ``unsure`` and ``no``; None without labels;
         - ``film``: see :func:`~dollygrip.runners.report.filmstrip.filmstrip`;
         - ``columns``: labels of the table; ``said``: a row a system, see :func:`_said`;
-        - ``sentences``: captions, doubts and failures, each with the ``systems`` that say so;
+        - ``sentences``: each with its ``kind`` (``failure``, ``caption``, ``doubt``), its ``text``
+          and the ``systems`` that say so;
         - ``drawing``, for the script: ``end`` in seconds; ``motions``, one a run, as
           :func:`~dollygrip.runners.report.paths.drawn_motion` has them, with the ``name`` of the
           run; ``systems``, each with ``name``, the place of its ``motion`` (None without) and its
@@ -62,7 +63,7 @@ def panel(
             _said(system, answer, columns, truth or {})
             for system, answer in zip(systems, answers, strict=True)
         ],
-        "sentences": _sentences(systems, answers),
+        "sentences": _sentences(systems, answers, runs),
         "drawing": {
             "end": max((a.record.whole.end for a in there if a.record), default=0.0),
             "motions": motions,
@@ -188,23 +189,48 @@ def _said(
     return row | {"ranks_only": answer.labels is None, "cells": cells, "trust": trust}
 
 
-def _sentences(systems: Sequence[System], answers: Sequence[Answer | None]) -> list[dict[str, Any]]:
-    """What systems say in words, failures too; those that say the same stand together."""
-    by_words: dict[str, dict[str, Any]] = {}
+def _sentences(
+    systems: Sequence[System], answers: Sequence[Answer | None], runs: Mapping[Path, str]
+) -> list[dict[str, Any]]:
+    """What systems say in words, and who says it: failures, captions, doubts.
+
+    Doubts come with the motion, so all classifiers of a run mostly say the same.
+    """
+    said: dict[tuple[str, str], list[System]] = {}
     for system, answer in zip(systems, answers, strict=True):
-        words: dict[str, Any] = {"failure": "", "caption": "", "doubts": [], "ambiguous": []}
-        if answer is not None and unanswered(answer):
-            words["failure"] = next(iter(answer.errors.values()))
-        elif answer is not None and answer.record is not None:
-            whole = answer.record.whole
-            words["caption"] = whole.caption
-            words["doubts"] = [doubt.message for doubt in whole.doubts]
-            words["ambiguous"] = [list(pair) for pair in whole.ambiguous]
-        else:
-            continue
-        said = by_words.setdefault(dumps(words), {"systems": [], **words})
-        said["systems"].append(system.name)
-    return list(by_words.values())
+        for sentence in _words(answer) if answer is not None else ():
+            said.setdefault(sentence, []).append(system)
+    return [
+        {"systems": _who(who, systems, runs), "kind": kind, "text": text}
+        for (kind, text), who in said.items()
+    ]
+
+
+def _words(answer: Answer) -> list[tuple[str, str]]:
+    """The kind and the text of each sentence, each once."""
+    if unanswered(answer):
+        return [("failure", next(iter(answer.errors.values())))]
+    if answer.record is None:
+        return []
+    whole = answer.record.whole
+    pairs = [
+        f"Cannot tell {one.replace('_', ' ')} from {other.replace('_', ' ')}."
+        for one, other in whole.ambiguous
+    ]
+    doubts = dict.fromkeys([*pairs, *(doubt.message for doubt in whole.doubts)])
+    captions = [("caption", whole.caption)] if whole.caption else []
+    return captions + [("doubt", doubt) for doubt in doubts]
+
+
+def _who(who: Sequence[System], systems: Sequence[System], runs: Mapping[Path, str]) -> list[str]:
+    """Names of systems; that of a run for all its systems."""
+    whole = {
+        source
+        for source in runs
+        if all(system in who for system in systems if system.source == source)
+    }
+    names = (runs[system.source] if system.source in whole else system.name for system in who)
+    return list(dict.fromkeys(names))
 
 
 def _mark(label: str, named: frozenset[str] | None, truth: Truth) -> str:

@@ -180,6 +180,7 @@ def test_noise_is_small_too(make_clip):
 
 
 def test_a_clip_that_is_gone_or_broken_is_a_sentence(tmp_path, make_clip, numbered):
+    assert "in which it was labelled" in filmstrip(Path("no-such-clip.mp4"))["note"]
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"not a video")
     for path, words in ((tmp_path / "gone.mp4", "does not exist"), (broken, "not a video")):
@@ -228,7 +229,8 @@ def test_a_panel_has_pictures_motion_and_words(run, make_clip, numbered):
     assert data["path"] == str(clip)
     assert data["truth"] == {"yes": ["pan_right"], "no": ["zoom_in"], "unsure": ["tilt_up"]}
     assert len(data["film"]["pictures"]) == PICTURES
-    assert data["sentences"][0]["caption"] == "The camera pans right."
+    (sentence,) = data["sentences"]
+    assert sentence == {"systems": ["flow"], "kind": "caption", "text": "The camera pans right."}
     assert data["said"][0]["trust"] == 0.8
     drawing = data["drawing"]
     assert drawing["end"] == 2.0
@@ -253,7 +255,6 @@ def test_classifiers_share_the_motion_of_a_run_and_runs_of_one_name_are_told_apa
         "flow (other)",
     ]
     assert [one["motion"] for one in data["drawing"]["systems"]] == [0, 1, 0, None]
-    assert data["sentences"][0]["systems"] == ["flow + learned", "flow + threshold"]
 
 
 def test_mistakes_are_too_much_and_left_out_and_nobody_errs_where_nobody_knows(run):
@@ -291,6 +292,21 @@ def test_a_system_that_only_ranks_makes_no_mistakes():
     assert data["drawing"]["motions"] == []
 
 
+def test_who_says_the_same_stands_together_and_all_of_a_run_are_the_run(run, tmp_path):
+    systems = [system(run), system(run, "threshold"), system(tmp_path, estimator="dense")]
+    systems.append(system(tmp_path, "threshold", "dense"))
+    unclear = Failure(Reason.UNCLEAR, "Nothing is clear.")
+    pan = record(caption="It pans.", doubts=(unclear,), ambiguous=(("pan_right", "truck_right"),))
+    roll = record(caption="It rolls.", doubts=(unclear,))
+    data = panel("a", systems, [answer(said) for said in (pan, pan, pan, roll)])
+    assert [(one["kind"], one["text"], one["systems"]) for one in data["sentences"]] == [
+        ("caption", "It pans.", ["flow", "dense + learned"]),
+        ("doubt", "Cannot tell pan right from truck right.", ["flow", "dense + learned"]),
+        ("doubt", "Nothing is clear.", ["flow", "dense"]),
+        ("caption", "It rolls.", ["dense + threshold"]),
+    ]
+
+
 def test_failed_absent_and_unreadable_are_told_apart(run):
     failed = record(labels=(), scores={}, failure=Failure(Reason.TIMED_OUT, "It took too long."))
     failed = replace(failed, shots=())
@@ -298,7 +314,8 @@ def test_failed_absent_and_unreadable_are_told_apart(run):
     data = panel("a", systems, [answer(failed), None, answer(record("no-such-motion"))], {})
     assert [row["failed"] for row in data["said"]] == [True, False, False]
     assert [row["absent"] for row in data["said"]] == [False, True, False]
-    assert data["sentences"][0]["failure"] == "It took too long."
+    assert data["sentences"][0]["kind"] == "failure"
+    assert data["sentences"][0]["text"] == "It took too long."
     flow, dense = data["drawing"]["motions"]
     assert flow == {"name": "flow", "note": "", "shots": []}
     assert "no-such-motion.npz holds no trajectories" in dense["note"]
