@@ -255,7 +255,7 @@ def evaluate(
     of_primitives = labels[: len(PRIMITIVES)]
     records = [answer.record for answer in table.answers if answer and answer.record]
     seconds, memory = (
-        [float(value) for r in records if (value := r.provenance.get(key)) is not None]
+        [float(v) for r in records if isinstance(v := r.provenance.get(key), int | float)]
         for key in ("seconds", "peak_memory_mb")
     )
     return Evaluation(
@@ -317,11 +317,14 @@ def curve(
         Both empty where that is not defined.
     """
     table = _Table.of(clips, system)
-    i = table.names.index(label) if label in table.names else -1
-    if i < 0 or not table.asked[i]:
+    if label not in table.names or not table.was_asked([label]):
         return np.zeros(0), np.zeros(0)
+    i = table.names.index(label)
     known = table.known[:, i]
-    return precision_recall(table.truth[known, i], table.ranks[known, i])
+    truth = table.truth[known, i]
+    if truth.all():
+        return np.zeros(0), np.zeros(0)
+    return precision_recall(truth, table.ranks[known, i])
 
 
 def pair_scores(
