@@ -141,7 +141,7 @@ def _answered(run: Path, labels: Path, system: System) -> VqaEvaluation | None:
 
 def tables(card: Scorecard) -> tuple[Table, ...]:
     """Everything to read, the summary first; tables without rows are left out."""
-    found = [_summary(card), _labels(card), _groups(card), _pairs(card.evaluation)]
+    found = [_summary(card), _labels(card), _labels_of_both(card), _groups(card), _pairs(card)]
     if card.vqa is not None:
         found.append(_vqa(card.vqa, published_vqa()))
     return tuple(table for table in found if table.rows)
@@ -211,7 +211,7 @@ def _summary(card: Scorecard) -> Table:
     return Table(title, tuple(head), rows)
 
 
-_LAST, _LEFT_OUT = "mean AP, failed clips last", "mean AP, failed clips left out"
+_LAST, _LEFT_OUT = "mean AP, failed last", "mean AP, failed left out"
 _EXACT = "exact label set"
 
 
@@ -220,8 +220,8 @@ def _summary_column(found: Evaluation) -> dict[str, str]:
     return {
         _LAST: _score(found.mean_ap),
         _LEFT_OUT: _score(found.mean_ap_dropped),
-        "mean ROC AUC, failed clips last": _number(found.mean_roc_auc),
-        "mean ROC AUC, failed clips left out": _number(found.mean_roc_auc_dropped),
+        "mean ROC AUC, failed last": _number(found.mean_roc_auc),
+        "mean ROC AUC, failed left out": _number(found.mean_roc_auc_dropped),
         "primitives in these means": f"{told} of {len(PRIMITIVES)}",
         "macro F1": _score(found.macro_f1),
         _EXACT: _score(found.exact),
@@ -229,25 +229,30 @@ def _summary_column(found: Evaluation) -> dict[str, str]:
         "of these failed": str(found.failed),
         "of these missing": str(found.missing),
         "seconds a clip, median": _number(found.seconds, 2),
-        "memory of a clip, largest, MB": _number(found.peak_memory_mb, 0),
+        "MB a clip, largest": _number(found.peak_memory_mb, 0),
     }
 
 
 def _labels(card: Scorecard) -> Table:
     """Of the labels that people spoke of."""
-    labels = card.evaluation.labels
-    head = ["label", "yes", "no", "chance", "AP", "95% interval", "failed left out", "ROC AUC"]
-    head += ["precision", "recall", "F1"]
-    others = [""] * len(labels)
-    if card.against is not None:
-        head.append(f"AP of {card.against.system}")
-        others = [_number(label.ap.value) for label in card.against.labels]
-    rows = [
-        _label_row(label) + ((other,) if other else ())
-        for label, other in zip(labels, others, strict=True)
-        if label.positives or label.negatives
-    ]
-    return Table("Labels", tuple(head), tuple(rows))
+    head = (
+        *("label", "yes", "no", "chance", "AP", "95% interval", "failed left out", "ROC AUC"),
+        *("precision", "recall", "F1"),
+    )
+    return Table("Labels", head, tuple(map(_label_row, _spoken_of(card.evaluation))))
+
+
+def _labels_of_both(card: Scorecard) -> Table:
+    """The average precision of each label beside that of the other system."""
+    against = card.against or card.evaluation
+    head = ("AP, failed last", card.evaluation.system, against.system)
+    both = zip(_spoken_of(card.evaluation), _spoken_of(against), strict=True)
+    rows = ((one.label, _score(one.ap), _score(other.ap)) for one, other in both)
+    return Table("Labels of both", head, tuple(rows) if card.against else ())
+
+
+def _spoken_of(found: Evaluation) -> tuple[LabelScores, ...]:
+    return tuple(label for label in found.labels if label.positives or label.negatives)
 
 
 def _label_row(label: LabelScores) -> tuple[str, ...]:
@@ -266,8 +271,9 @@ def _label_row(label: LabelScores) -> tuple[str, ...]:
 
 def _chance(label: LabelScores) -> float:
     """The average precision of a system that guesses: the share of positives."""
-    known = label.positives + label.negatives
-    return label.positives / known if known else math.nan
+    if not (label.positives and label.negatives):
+        return math.nan
+    return label.positives / (label.positives + label.negatives)
 
 
 def _groups(card: Scorecard) -> Table:
@@ -283,7 +289,7 @@ def _groups(card: Scorecard) -> Table:
     return Table("Groups of clips", head, rows)
 
 
-def _pairs(found: Evaluation) -> Table:
+def _pairs(card: Scorecard) -> Table:
     head = (
         *("look-alikes", "clips that tell", "right one higher", "called ambiguous"),
         *("clips that do not tell", "called ambiguous", "guessed with confidence"),
@@ -296,7 +302,7 @@ def _pairs(found: Evaluation) -> Table:
             str(pair.unsure),
             *map(_number, (pair.admitted, pair.guessed)),
         )
-        for name, pair in found.pairs.items()
+        for name, pair in card.evaluation.pairs.items()
         if pair.told or pair.unsure
     )
     return Table("Moves that look alike", head, rows)

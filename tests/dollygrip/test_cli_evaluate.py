@@ -64,7 +64,7 @@ def test_a_terminal_gets_tables(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert evaluate("run", "--labels", "labels.csv", "--against", "run") == 0
     told = capsys.readouterr().out
-    for words in ("mean AP, failed clips last", "pan_left", "kind: made", "pan or truck", "p "):
+    for words in ("mean AP, failed last", "pan_left", "kind: made", "pan or truck", "p "):
         assert words in told
 
 

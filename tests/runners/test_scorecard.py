@@ -108,8 +108,8 @@ def test_the_summary_tells_both_rules_and_failed_from_missing(ours, labels):
     found = {
         name: row["flow + learned"] for name, row in cells(card_of(ours, labels), "5 clips").items()
     }
-    assert found["mean AP, failed clips last"].startswith("0.850 (")
-    assert found["mean AP, failed clips left out"].startswith("1.000 (")
+    assert found["mean AP, failed last"].startswith("0.850 (")
+    assert found["mean AP, failed left out"].startswith("1.000 (")
     assert found["primitives in these means"] == "2 of 15"
     assert found["exact label set"].startswith("0.600 (")
     assert (found["of these failed"], found["of these missing"]) == ("1", "1")
@@ -134,11 +134,13 @@ def test_groups_and_look_alikes_have_tables(ours, labels):
 def test_another_system_stands_beside_with_the_difference(ours, labels, tmp_path):
     other = run(tmp_path / "other", record("a.1.0", classifier="rules"), record("b.1.0"))
     card = card_of(ours, labels, other)
-    row = cells(card, "5 clips")["mean AP, failed clips last"]
+    row = cells(card, "5 clips")["mean AP, failed last"]
     assert list(row) == ["flow + learned", "flow + rules, learned", "difference", "p"]
     assert row["difference"].startswith("+")
     assert float(row["p"]) <= 1.0
-    assert "AP of flow + rules, learned" in cells(card, "Labels")["pan_left"]
+    beside = cells(card, "Labels of both")["pan_left"]
+    assert list(beside) == ["flow + learned", "flow + rules, learned"]
+    assert beside["flow + learned"].startswith("0.700 (")
 
 
 def test_systems_of_one_name_are_told_apart(ours, labels):
