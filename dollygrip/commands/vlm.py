@@ -274,15 +274,15 @@ def _limits(options: argparse.Namespace) -> "Limits":
 
 def _agreed(options: argparse.Namespace, plan: "Plan", limits: "Limits", where: "Address") -> bool:
     """Say what it will cost, and whether to go on."""
-    done = sum(map(len, plan.requests.values())) - len(plan.left)
-    clips = len({request.query.path for request in plan.left})
     spent = plan.tokens_in, plan.most_tokens_out
     dollars = limits.prices.dollars(*spent)
-    cost = "" if dollars is None else "about "
+    done = sum(map(len, plan.requests.values())) - len(plan.left)
+    clips = len({request.query.path for request in plan.left})
+    say(f"{where.host} gets to see frames of {_counted(clips, 'clip')}")
     say(
-        f"to ask {options.model} at {where.host}, which gets to see frames of {clips} clips: "
-        f"{len(plan.left)} requests{f' ({done} are answered already)' if done else ''}, about "
-        f"{spent[0]:,} tokens in, at most {spent[1]:,} out, {cost}{limits.prices.said(*spent)}"
+        f"{_counted(len(plan.left), 'request')} to {options.model}"
+        f"{f' ({done} are answered already)' if done else ''}, about {spent[0]:,} tokens in and at "
+        f"most {spent[1]:,} out, {'' if dollars is None else 'about '}{limits.prices.said(*spent)}"
     )
     if dollars is not None and dollars > limits.dollars:
         say("that is more than --max-cost; --limit asks about fewer clips")
@@ -371,13 +371,13 @@ def _report(
         for file in files:
             print(printable(file))
     for error, count in errors.most_common(MOST_ERRORS):
-        say(f"failed: {error} ({count} {'question' if count == 1 else 'questions'})")
+        say(f"failed: {error} ({_counted(count, 'question')})")
     if len(errors) > MOST_ERRORS:
         say(f"and {len(errors) - MOST_ERRORS} other reasons, which the score files give")
     if usage.requests:
         counted = "as the endpoint counts" if not usage.estimated else "in part by estimate"
         say(
-            f"{usage.requests} requests took {usage.tokens_in:,} tokens in and "
+            f"{_counted(usage.requests, 'request')} took {usage.tokens_in:,} tokens in and "
             f"{usage.tokens_out:,} out ({counted}), "
             f"{prices.said(usage.tokens_in, usage.tokens_out)}"
         )
@@ -388,3 +388,7 @@ def _report(
     labels = argument(options.labels) if options.labels else "LABELS"
     say(f"next: dollygrip compare RUN {argument(options.out)} --labels {labels}")
     return SOME_FAILED if failed else OK
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -197,7 +197,7 @@ class Endpoint:
             except openai.APITimeoutError as error:
                 self._give_up(f"gives no answer within {self._timeout:g} s (--timeout)", error)
             except openai.APIConnectionError as error:
-                self._give_up(f"cannot be reached: {_cause(error)}", error)
+                self._give_up(f"gives no answer: {_cause(error)}", error)
             else:
                 return bytes(answer.content)
 
@@ -245,7 +245,8 @@ class Endpoint:
         raise kind(f"{self._where.host} does not take the request ({status}: {said})") from error
 
     def _give_up(self, what: str, error: Exception) -> NoReturn:
-        raise (Trouble if self.proven else VlmError)(f"{self._where.host} {what}") from error
+        problem = f"{self._where.host} {self._where.cleaned(what)}"
+        raise (Trouble if self.proven else VlmError)(problem) from error
 
     def _key_problem(self) -> str:
         name = self._where.variable
@@ -303,12 +304,14 @@ def _reply(body: bytes, where: Address) -> Reply:
 def _alternatives(
     choice: Mapping[str, Any], where: Address
 ) -> tuple[tuple[str, float], ...] | None:
-    """What the first token might have been; None where the endpoint does not say."""
+    """What the first token might have been; None where the endpoint does not say.
+
+    A token alone says nothing of the others: its share would be all or nothing.
+    """
     tokens = (choice.get("logprobs") or {}).get("content")
-    if not tokens:
+    given = (tokens[0].get("top_logprobs") if tokens else None) or ()
+    if len(given) < 2:
         return None
-    first = tokens[0]
-    given = first.get("top_logprobs") or [first]
     return tuple((where.cleaned(_text(t["token"])), float(t["logprob"])) for t in given)
 
 

@@ -57,6 +57,9 @@ def completion(
     return {"object": "chat.completion", "choices": [choice], "usage": usage}
 
 
+GOOD = completion("No", {"No": 0.9, "Yes": 0.1})
+
+
 @dataclass
 class Server:
     """What was asked, and what to answer to it.
@@ -299,7 +302,16 @@ def rejecting(body: dict[str, Any], number: int) -> Answer:
     return without(body, number)
 
 
-@pytest.mark.parametrize("answer", [without, rejecting])
+def alone(body: dict[str, Any], number: int) -> Answer:
+    """An endpoint that tells how likely the answer was, but not what else it might have been."""
+    status, answer, headers = without(body, number)
+    if "logprobs" in body:
+        said = {"token": "Yes", "logprob": -0.1}
+        answer["choices"][0]["logprobs"] = {"content": [{**said, "top_logprobs": [said]}]}
+    return status, answer, headers
+
+
+@pytest.mark.parametrize("answer", [without, rejecting, alone])
 def test_repeated_answers_take_their_place(vlm, server, labels, tmp_path, capsys, answer):
     server.answer = answer
     assert vlm("--labels", str(labels)) == 0
@@ -341,7 +353,7 @@ def test_fewer_alternatives_and_another_word_for_the_limit(vlm, server, labels, 
 
 
 def test_an_answer_that_lacks_them_among_others_is_an_error(vlm, server, labels, tmp_path):
-    good = completion("Yes", {"Yes": 0.9})
+    good = completion("Yes", {"Yes": 0.9, "No": 0.1})
     server.answer = lambda body, number: ok(good if number == 0 else completion("Yes"))
     assert vlm("--labels", str(labels)) == 2
     errors = [error for _, error in scores(tmp_path / "out").values() if error]
@@ -380,9 +392,7 @@ def test_a_busy_endpoint_is_asked_again(vlm, server, labels, tmp_path, status):
 @pytest.mark.slow
 def test_retry_after_is_waited_for(vlm, server, labels):
     server.answer = first_good(
-        lambda number: (
-            (429, {}, {"retry-after": "0.7"}) if number == 1 else ok(completion("No", {"No": 1.0}))
-        )
+        lambda number: (429, {}, {"retry-after": "0.7"}) if number == 1 else ok(GOOD)
     )
     assert vlm("--labels", str(labels)) == 0
     assert server.times[2] - server.times[1] >= 0.69
@@ -395,7 +405,7 @@ def test_dropped_connections_and_timeouts_are_tried_again(vlm, server, labels):
             raise ConnectionResetError
         if number == 2:
             time.sleep(0.5)
-        return ok(completion("No", {"No": 1.0}))
+        return ok(GOOD)
 
     server.answer = first_good(answer)
     assert vlm("--labels", str(labels), "--timeout", "0.3") == 0
@@ -528,9 +538,6 @@ def test_only_what_failed_is_asked_again(vlm, server, tmp_path):
     server.answer = lambda body, number: ok(GOOD)
     assert vlm("--jobs", "1") == 0
     assert len(server.seen) == len(PRIMITIVES) + 2
-
-
-GOOD = completion("No", {"No": 0.9, "Yes": 0.1})
 
 
 @pytest.mark.slow
@@ -716,7 +723,7 @@ def test_addresses_that_are_none(clip, server, tmp_path, capsys, url):
 def test_nobody_at_the_address(clip, server, tmp_path, capsys):
     arguments = ["--base-url", "http://127.0.0.1:9/v1", "-o", str(tmp_path / "out"), "--yes"]
     assert main(["vlm", str(clip), "--model", "m", *arguments]) == 1
-    assert "error: 127.0.0.1:9 cannot be reached" in capsys.readouterr().err
+    assert "error: 127.0.0.1:9 gives no answer: " in capsys.readouterr().err
 
 
 def test_without_the_client(vlm, monkeypatch, capsys):
