@@ -107,6 +107,8 @@
       this.width = this.box.clientWidth || 640;
       this.left = parseFloat(getComputedStyle(this.box).getPropertyValue("--clip-gutter")) || 60;
       this.bottom = LANE + AXES.length * ROW;
+      // On paper the drawing is scaled, and the pictures are to stay over their times.
+      this.box.parentElement.style.setProperty("--clip-gutter-share", this.left / this.width);
       picture.replaceChildren();
       picture.setAttribute("viewBox", `0 0 ${this.width} ${this.bottom + FOOT}`);
       const system = data.systems[shown];
@@ -344,7 +346,10 @@
         .sort((one, other) => (one.number === mine) - (other.number === mine));
       this.frame();
       this.look(this.turn, this.rise);
-      for (const { view, picture } of this.onPaper) this.paint(picture, ...VIEWS[view]);
+      for (const { view, picture } of this.onPaper) {
+        this.paint(picture, ...VIEWS[view]);
+        svg(picture, "text", { class: "clip-quiet", x: 4, y: 20 }, view);
+      }
       this.hint.textContent = this.words(mine);
     }
 
