@@ -173,6 +173,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.max_cost and None in (options.price_in, options.price_out):
         options.parser.error("--max-cost needs --price-in and --price-out")
+    if options.repeats and options.task == "captions":
+        options.parser.error("--repeats is for questions with yes or no")
     check_client()
     where = address(options.base_url, options.key_variable)
     videos = tuple(find_clips(map(Path, options.inputs)))

@@ -172,7 +172,7 @@ class Endpoint:
             reply = _reply(await self._send(messages, parameters), self._where)
         except Unreadable as error:
             self._give_up(f"gives {error}", error)
-        if reply.text:
+        if reply.text or reply.alternatives:
             self.proven = self.known = True
         return reply
 
