@@ -470,7 +470,8 @@
       };
       const shot = this.data.motions[mine]?.shots[this.shot];
       if (!path) return shot?.failure ? `No path: ${shot.failure}` : "No path.";
-      return `${scale}${known[path.unit]}. The ring is the start; early is faint; a bold edge is the top of the picture.`;
+      const model = `Model: ${shot.model.replaceAll("+", " + ")}, probability ${shot.probability.toFixed(2)}.`;
+      return `${model} ${scale}${known[path.unit]}. The ring is the start; early is faint; a bold edge is the top of the picture.`;
     }
 
     point(time) {

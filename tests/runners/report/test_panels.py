@@ -235,7 +235,9 @@ def test_a_panel_has_pictures_motion_and_words(run, make_clip, numbered):
     drawing = data["drawing"]
     assert drawing["end"] == 2.0
     assert drawing["motions"][0]["name"] == "flow"
-    assert max(drawing["motions"][0]["shots"][0]["rates"][PAN]) > 5.0
+    (moving,) = drawing["motions"][0]["shots"]
+    assert max(moving["rates"][PAN]) > 5.0
+    assert (moving["model"], moving["probability"]) == ("all", 0.9)
     assert drawing["systems"][0]["segments"] == [
         {"motion": "pan_right", "axis": "pan", "start": 0.25, "end": 1.5}
     ]
