@@ -36,7 +36,7 @@ def panel(
         truth: What people say, by label; None where there are no labels.
 
     Returns:
-        JSON-ready, 60 kB at most where clips are some seconds long and four runs are compared:
+        JSON-ready: at most 40 kB of pictures and about 6 kB a run of motion, and the words:
 
         - ``name``, and ``path`` of the file;
         - ``truth``: lists of labels, ``yes``, ``unsure`` and ``no``; None without labels;
