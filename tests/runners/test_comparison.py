@@ -141,15 +141,17 @@ def test_look_alikes_are_counted_by_what_is_there_and_what_ranks_higher() -> Non
 
 
 def test_clips_are_sorted_by_disagreement_with_the_first_systems_mistakes_first() -> None:
-    truths = [clip("0.mp4", "pan_left"), clip("1.mp4", "pan_left"), clip("2.mp4", "pan_left")]
-    first = system(
-        "first", *(answer(f"{i}.mp4", ("tilt_up", "pan_left", "pan_left")[i]) for i in range(3))
-    )
-    other = system(
-        "other", *(answer(f"{i}.mp4", ("pan_left", "tilt_up", "pan_left")[i]) for i in range(3))
+    truths = [clip(f"{i}.mp4", "pan_left") for i in range(3)]
+    told = {
+        "first": ("pan_left", "pan_left", "tilt_up"),
+        "other": ("pan_left", "tilt_up", "pan_left"),
+    }
+    first, other = (
+        system(name, *(answer(f"{i}.mp4", move) for i, move in enumerate(moves)))
+        for name, moves in told.items()
     )
     found = compare_systems([first, other], truths, resamples=2)
-    assert [c.name for c in found.clips] == ["0.mp4", "1.mp4", "2.mp4"]
+    assert [c.name for c in found.clips] == ["2.mp4", "1.mp4", "0.mp4"]
     # The first is 1 from the truth, the pairs are 1, 0, 1; then 0 and 0, 1, 1; then nothing.
     assert [c.disagreement for c in found.clips] == pytest.approx([5 / 6, 1 / 3, 0.0])
 
