@@ -198,7 +198,8 @@ def compare_systems(
         published: Rows to stand beside; without labels there is nothing to stand beside.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
-        watch: Passes the systems on as they are scored, given how many there are.
+        watch: Passes the systems on as they are scored, and again as they are tested, given how
+            many there are.
 
     Raises:
         LabelError: A clip may be either of two, or a system has none of the clips.
@@ -223,7 +224,7 @@ def compare_systems(
         clips=tuple(sorted(compared, key=_worst_first)),
         labelled=bool(labels),
         evaluations=evaluations,
-        tests=_tests(clips, systems, evaluations, drawn, seed),
+        tests=tuple(watch(_tests(clips, systems, evaluations, drawn, seed), len(systems))),
         agreement=_agreement(answers),
         confusions=tuple(_confusions(clips, said) for said in answers),
         strangers=tuple(
@@ -300,16 +301,15 @@ def _tests(
     evaluations: Sequence[Evaluation],
     resamples: int,
     seed: int,
-) -> tuple[Differences | None, ...]:
+) -> Iterator[Differences | None]:
     """The best system against each other one."""
     scores = [evaluation.mean_ap.value for evaluation in evaluations]
-    if all(map(math.isnan, scores)):
-        return (None,) * len(scores)
-    best = int(np.nanargmax(scores))
-    return tuple(
-        None if i == best else compare(clips, systems[best], system, resamples=resamples, seed=seed)
-        for i, system in enumerate(systems)
-    )
+    best = None if all(map(math.isnan, scores)) else int(np.nanargmax(scores))
+    for i, system in enumerate(systems):
+        if best is None or i == best:
+            yield None
+        else:
+            yield compare(clips, systems[best], system, resamples=resamples, seed=seed)
 
 
 # --- agreement ------------------------------------------------------------------------------
