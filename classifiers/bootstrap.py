@@ -19,11 +19,12 @@ import numpy.typing as npt
 from dollygrip.geometry.arrays import FloatArray
 
 CONFIDENCE = 0.95
-"""How often intervals hold what is true."""
+"""How often intervals are to hold what is true."""
 
 Statistic = Callable[[FloatArray], FloatArray]
 """From (resamples, items) weights to (resamples, K) numbers; NaN where one is not defined."""
 
+_TAILS = (0.5 - CONFIDENCE / 2.0, 0.5 + CONFIDENCE / 2.0)
 # Weights that are in memory at once: 16 MB.
 _MOST_WEIGHTS = 2**21
 
@@ -73,20 +74,25 @@ def replicates(
     return drawn if len(names) > 1 else np.full_like(drawn, np.nan)
 
 
-def interval(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The percentile interval of each number: both ends, (K,) each.
+def interval(values: npt.ArrayLike, drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The percentile interval of each number, centred on it: both ends, (K,) each.
 
-    Resamples in which a number is not defined, as AP without a positive, are left out.
+    A resample's average precision is too high on the average, since an item that was drawn twice
+    ranks beside itself, and a mean over labels leaves out those that no drawn item has. How far
+    resamples are off on the average, the bootstrap's estimate of bias, is therefore taken off
+    (Efron and Tibshirani, chapter 10); the interval is that of the number on other sets of as many
+    items. Resamples in which a number is not defined are left out.
 
     Args:
+        values: (K,) the numbers as they are.
         drawn: (resamples, K) from :func:`replicates`.
     """
-    tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.full((2, drawn.shape[1]), np.nan)
-    for k, values in enumerate(drawn.T):
-        known = values[~np.isnan(values)]
+    for k, value in enumerate(np.asarray(values, np.float64)):
+        known = drawn[~np.isnan(drawn[:, k]), k]
         if len(known):
-            low[k], high[k] = np.quantile(known, [tail, 1.0 - tail])
+            ends = np.quantile(known, _TAILS) - known.mean() + value
+            low[k], high[k] = min(ends[0], value), max(ends[1], value)
     return low, high
 
 
@@ -95,15 +101,16 @@ def difference(value: float, drawn: FloatArray) -> Difference:
 
     p is twice the share of resamples on the rarer side of zero, those at zero on both. One is
     added to both counts: what was seen is one more draw, so that p is never 0 (Davison and
-    Hinkley, equation 4.11).
+    Hinkley, equation 4.11). The interval is the plain percentile interval, so that it holds zero
+    where p is large: what resamples are off by is nearly the same for both systems.
 
     Args:
         value: The difference as it is.
         drawn: (resamples,) the difference of the same two systems on each resample.
     """
     known = drawn[~np.isnan(drawn)]
-    low, high = (float(end[0]) for end in interval(drawn[:, None]))
     if not len(known) or np.isnan(value):
-        return Difference(value, low, high, float("nan"))
+        return Difference(value, *[float("nan")] * 3)
+    low, high = np.quantile(known, _TAILS).tolist()
     rarer = min(int((known <= 0.0).sum()), int((known >= 0.0).sum()))
     return Difference(value, low, high, min(1.0, 2.0 * (rarer + 1) / (len(known) + 1)))

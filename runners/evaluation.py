@@ -244,7 +244,9 @@ def evaluate(
     table = _Table.of(clips, system)
     point = table.numbers(np.ones((1, len(clips))))[0]
     drawn = replicates(table.numbers, [source_video(c) for c in clips], resamples, seed)
-    scores = [Score(*map(float, ends)) for ends in zip(point, *interval(drawn), strict=True)]
+    # Centred, an interval may reach beyond what a share can be.
+    ends = (np.clip(end, 0.0, 1.0) for end in interval(point, drawn))
+    scores = [Score(*map(float, score)) for score in zip(point, *ends, strict=True)]
     count = len(table.names)
     aps, dropped, means = scores[:count], scores[count : 2 * count], scores[2 * count :]
     labels = tuple(

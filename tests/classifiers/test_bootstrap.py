@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from dollygrip.classifiers import bootstrap
 from dollygrip.classifiers.bootstrap import difference, interval, replicates
+from dollygrip.classifiers.metrics import weighted_average_precision
 
 
 def weighted_mean(values):
@@ -44,7 +45,8 @@ def test_the_same_seed_draws_the_same_for_everybody(monkeypatch):
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     rng = np.random.default_rng(0)
     values = rng.normal(size=400)
-    low, high = interval(replicates(weighted_mean(values), np.arange(400), 4000, seed=1))
+    drawn = replicates(weighted_mean(values), np.arange(400), 4000, seed=1)
+    low, high = interval([values.mean()], drawn)
     error = values.std() / 20.0
     assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
     assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
@@ -53,11 +55,11 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(1)
     held = []
-    for _ in range(300):
+    for _ in range(200):
         # 40 videos with 5 clips that are nearly alike.
         values = np.repeat(rng.normal(size=40), 5) + 0.1 * rng.normal(size=200)
         ends = [
-            interval(replicates(weighted_mean(values), groups, 200, seed=2))
+            interval([values.mean()], replicates(weighted_mean(values), groups, 200, seed=2))
             for groups in (np.repeat(np.arange(40), 5), np.arange(200))
         ]
         held.append([low[0] <= 0.0 <= high[0] for low, high in ends])
@@ -68,9 +70,38 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 def test_resamples_without_a_value_are_left_out():
     drawn = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan], [3.0, np.nan]])
-    low, high = interval(drawn)
+    low, high = interval([2.0, np.nan], drawn)
     assert (low[0], high[0]) == pytest.approx((1.05, 2.95))
     assert np.isnan([low[1], high[1]]).all()
+
+
+def test_no_resamples_are_no_interval():
+    drawn = replicates(weighted_mean(np.arange(3.0)), [0, 1, 2], 0, seed=0)
+    assert drawn.shape == (0, 1)
+    assert np.isnan(interval([1.0], drawn)).all()
+
+
+@given(st.floats(-2, 2), st.lists(st.floats(-1, 1), min_size=1))
+def test_an_interval_holds_its_number_wherever_resamples_are(value, drawn):
+    low, high = interval([value], np.array(drawn)[:, None])
+    assert low[0] <= value <= high[0]
+    ends = interval([value], np.array(drawn)[:, None] + 0.5)
+    assert ends[0] == pytest.approx(low) and ends[1] == pytest.approx(high)
+
+
+def test_what_resamples_are_off_by_is_taken_off():
+    rng = np.random.default_rng(5)
+    truth = rng.random(200) < 0.1
+    scores = truth + 2.0 * rng.normal(size=200)
+
+    def ap(weights):
+        return weighted_average_precision(truth, scores, weights)[:, None]
+
+    drawn = replicates(ap, np.arange(200), 1000, seed=6)
+    value = ap(np.ones((1, 200)))[0]
+    assert drawn.mean() > 1.1 * value[0]  # an item that was drawn twice ranks beside itself
+    low, high = interval(value, drawn)
+    assert (low + high)[0] / 2.0 == pytest.approx(value[0], rel=0.15)
 
 
 def test_p_is_small_where_one_is_always_better_and_never_zero():
