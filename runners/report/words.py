@@ -48,11 +48,15 @@ def warnings(comparison: Comparison) -> tuple[str, ...]:
             "The published rows are of CameraBench's clips and the others are of the clips "
             "compared here: they stand beside each other, but cannot be compared."
         )
-    for system, strangers in zip(comparison.systems, comparison.strangers, strict=True):
-        if strangers:
-            clips = "clip" if strangers == 1 else "clips"
-            what = "has no labels" if comparison.labelled else "the first system does not have"
-            found.append(f"{system.name} has {strangers} more {clips} that {what}: not compared.")
+    lone = {
+        system.source: strangers
+        for system, strangers in zip(comparison.systems, comparison.strangers, strict=True)
+        if strangers
+    }
+    for source, strangers in lone.items():
+        clips = "clip" if strangers == 1 else "clips"
+        what = "nobody labelled" if comparison.labelled else "the first system does not have"
+        found.append(f"{source} has {strangers} more {clips} that {what}: not compared.")
     return tuple(found)
 
 
