@@ -37,6 +37,8 @@ CONFUSABLE = {
 RESAMPLES = 1000
 
 _NAN = float("nan")
+# Groups times clips that are in memory at once.
+_MOST_WEIGHTS = 2**20
 _TAGS = re.compile(r"[^\s;,|]+")
 
 
@@ -386,13 +388,15 @@ def _group_scores(
             raise LabelError(f"{file}: no clip has anything in a column {column!r}")
     groups = [groups_of(clip, by) for clip in clips]
     names = sorted({name for of_clip in groups for name in of_clip})
-    inside = np.array([[name in of_clip for of_clip in groups] for name in names], np.float64)
-    inside = inside.reshape(len(names), len(clips))
+    at_once = max(_MOST_WEIGHTS // len(clips), 1)
     found = {}
-    for name, members, numbers in zip(names, inside, table.numbers(inside), strict=True):
-        mean_ap, _, _, exact = map(float, numbers[-4:])
-        failure_rate = float(members @ table.silent / members.sum())
-        found[name] = GroupScores(int(members.sum()), mean_ap, exact, failure_rate)
+    for start in range(0, len(names), at_once):
+        some = names[start : start + at_once]
+        inside = np.array([[name in of_clip for of_clip in groups] for name in some], np.float64)
+        for name, members, numbers in zip(some, inside, table.numbers(inside), strict=True):
+            mean_ap, _, _, exact = map(float, numbers[-4:])
+            failure_rate = float(members @ table.silent / members.sum())
+            found[name] = GroupScores(int(members.sum()), mean_ap, exact, failure_rate)
     return found
 
 

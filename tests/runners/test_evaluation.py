@@ -18,6 +18,7 @@ from sklearn.metrics import (
 from dollygrip.classifiers.labels import PRIMITIVES
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners import evaluation
 from dollygrip.runners.evaluation import (
     CONFUSABLE,
     compare,
@@ -352,13 +353,16 @@ def test_groups_come_from_tags_kinds_and_columns():
     assert groups_of(clip("b", kind="real", derived="reverse")) == ("derived copies",)
 
 
-def test_a_group_is_scored_as_its_clips_alone_would_be(tmp_path):
+def test_a_group_is_scored_as_its_clips_alone_would_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "_MOST_WEIGHTS", 30)  # one group at a time
     clips = [
-        clip(str(i), *(["pan_left"] if i % 3 else []), tags="dark" if i % 2 else "")
+        clip(str(i), *(["pan_left"] if i % 3 else []), tags="dark" if i % 2 else "light")
         for i in range(20)
     ]
     ours = system(tmp_path, failed("1"), *_random(tmp_path, 0, 1.0, clips).answers[2:])
-    group = evaluate(clips, ours, resamples=FEW).groups["tag: dark"]
+    groups = evaluate(clips, ours, resamples=FEW).groups
+    assert [*groups] == ["tag: dark", "tag: light"]
+    group = groups["tag: dark"]
     alone = evaluate(clips[1::2], ours, resamples=FEW)
     assert (group.clips, group.failure_rate) == (alone.clips, alone.failure_rate) == (10, 0.1)
     assert group.mean_ap == pytest.approx(alone.mean_ap.value)
