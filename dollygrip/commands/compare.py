@@ -94,13 +94,10 @@ def run(options: argparse.Namespace) -> int:
         say("without --labels no accuracy can be given: the report is of agreement and costs")
         if options.published or options.by:
             say("note: --published and --by have no effect without --labels")
-    classifiers = None if options.classifiers is None else set(options.classifiers) - {_NONE}
-    systems = gather(
-        [Path(source) for source in options.runs],
-        None if classifiers is None else sorted(classifiers),
-        with_progress,
-    )
-    say(f"comparing {len(systems)} systems: {', '.join(system.name for system in systems)}")
+    classifiers = options.classifiers and [c for c in options.classifiers if c != _NONE]
+    systems = gather([Path(source) for source in options.runs], classifiers, with_progress)
+    count = "1 system" if len(systems) == 1 else f"{len(systems)} systems"
+    say(f"comparing {count}: {', '.join(system.name for system in systems)}")
     comparison = compare_systems(
         systems,
         labels,

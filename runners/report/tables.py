@@ -179,8 +179,10 @@ def confusions(comparison: Comparison) -> tuple[Table, ...]:
     return tuple(_confusion(comparison, name) for name in names)
 
 
-def agreements(comparison: Comparison) -> tuple[Table, Table]:
-    """How alike systems are: what they name, and how they rank."""
+def agreements(comparison: Comparison) -> tuple[Table, ...]:
+    """How alike systems are: what they name, and how they rank; nothing of one system alone."""
+    if len(comparison.systems) < 2:
+        return ()
     return (
         _matrix(
             comparison,

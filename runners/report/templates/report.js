@@ -12,7 +12,6 @@
   const ROW = 9; // pixels from one system to the next
   const CONFIG = {
     displaylogo: false,
-    responsive: true,
     modeBarButtons: [["toImage"]],
     scrollZoom: false,
   };
@@ -167,7 +166,12 @@
   boxes.forEach((box) => box.addEventListener("change", draw));
   select.addEventListener("change", drawCurves);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  new ResizeObserver(draw).observe(document.querySelector("main"));
+  let width = labels.clientWidth;
+  new ResizeObserver(() => {
+    if (printing || labels.clientWidth === width) return;
+    width = labels.clientWidth;
+    draw();
+  }).observe(labels);
   const print = (now) => () => {
     printing = now;
     draw();
