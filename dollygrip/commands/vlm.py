@@ -278,13 +278,13 @@ def _agreed(options: argparse.Namespace, plan: "Plan", limits: "Limits", where: 
     """Say what it will cost, and whether to go on."""
     spent = plan.tokens_in, plan.most_tokens_out
     dollars = limits.prices.dollars(*spent)
-    done = sum(map(len, plan.requests.values())) - len(plan.left)
+    done = f" ({plan.answered:,} are answered already)" if plan.answered else ""
     clips = len({request.query.path for request in plan.left})
     say(f"{where.host} gets to see frames of {_counted(clips, 'clip')}")
     say(
-        f"{_counted(len(plan.left), 'request')} to {options.model}"
-        f"{f' ({done} are answered already)' if done else ''}, about {spent[0]:,} tokens in and at "
-        f"most {spent[1]:,} out, {'' if dollars is None else 'about '}{limits.prices.said(*spent)}"
+        f"{_counted(len(plan.left), 'request')} to {options.model}{done}, about {spent[0]:,} "
+        f"tokens in and at most {spent[1]:,} out, "
+        f"{'' if dollars is None else 'about '}{limits.prices.said(*spent)}"
     )
     if dollars is not None and dollars > limits.dollars:
         say("that is more than --max-cost; --limit asks about fewer clips")

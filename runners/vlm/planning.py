@@ -74,6 +74,12 @@ class Plan:
     begun: bool
 
     @property
+    def answered(self) -> int:
+        """How many requests have an answer; what two clips have in common is one."""
+        keys = {request.key for group in self.requests.values() for request in group}
+        return len(keys) - len(self.left)
+
+    @property
     def tokens_in(self) -> int:
         """About how many tokens are to be sent."""
         return sum(request.tokens for request in self.left)
@@ -124,7 +130,8 @@ def make_plan(
         raise NoLogProbabilities
     # By key: what two clips have in common is asked once.
     left = {request.key: request for request in every if cache.get(request.key) is None}
-    return Plan(method, sampling, samples, failures, requests, tuple(left.values()), bool(replies))
+    begun = any(reply.text for reply in replies)
+    return Plan(method, sampling, samples, failures, requests, tuple(left.values()), begun)
 
 
 def outcomes(plan: Plan, cache: AnswerCache, troubles: Mapping[str, str]) -> dict[Query, Outcome]:

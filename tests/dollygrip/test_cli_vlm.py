@@ -287,6 +287,12 @@ def test_captions(vlm, server, camerabench, tmp_path):
     assert (caption.generated_caption, caption.error) == ("It fades.", None)
 
 
+def first_good(then: Callable[[int], Answer]) -> Callable[[dict[str, Any], int], Answer]:
+    """An endpoint that answers the first request, and has trouble after it."""
+    good = ok(completion("Yes", {"Yes": 0.9, "No": 0.1}))
+    return lambda body, number: good if number == 0 else then(number)
+
+
 # --- endpoints without log-probabilities ----------------------------------------------------
 
 
@@ -360,6 +366,15 @@ def test_an_answer_that_lacks_them_among_others_is_an_error(vlm, server, labels,
     assert errors == ["the answer came without log-probabilities"]
 
 
+def test_one_that_gave_them_before_is_not_asked_otherwise(vlm, server, labels, tmp_path):
+    server.answer = first_good(lambda number: refused(400, "no logprobs for this one"))
+    for _ in range(2):
+        assert vlm("--labels", str(labels)) == 2
+    assert all("logprobs" in body for body in server.seen)
+    found = scores(tmp_path / "out").values()
+    assert sum("no logprobs for this one" in (error or "") for _, error in found) == 1
+
+
 def test_a_model_that_thinks_first(vlm, server, labels):
     server.answer = lambda body, number: ok(
         completion("Yes" if body["max_tokens"] > 1000 else "", finish="length")
@@ -369,12 +384,6 @@ def test_a_model_that_thinks_first(vlm, server, labels):
 
 
 # --- trouble --------------------------------------------------------------------------------
-
-
-def first_good(then: Callable[[int], Answer]) -> Callable[[dict[str, Any], int], Answer]:
-    """An endpoint that answers the first request, and has trouble after it."""
-    good = ok(completion("Yes", {"Yes": 0.9, "No": 0.1}))
-    return lambda body, number: good if number == 0 else then(number)
 
 
 SOON = {"retry-after-ms": "5"}
@@ -491,6 +500,15 @@ def test_an_endpoint_that_breaks_down_is_left_alone(vlm, server, capsys):
     assert "5 requests in a row" in capsys.readouterr().err
 
 
+def test_one_that_stumbles_now_and_then_is_not(vlm, server, tmp_path):
+    broken = (500, {}, {"x-should-retry": "false"})
+    server.answer = lambda body, number: broken if number % 2 else ok(GOOD)
+    assert vlm("--jobs", "1") == 2
+    errors = [error for _, error in scores(tmp_path / "out").values() if error]
+    assert len(errors) == 7
+    assert all("500" in error for error in errors)
+
+
 def test_a_key_that_is_sent_back_stays_unseen(vlm, server, labels, tmp_path, capsys):
     server.answer = lambda body, number: ok(
         completion(f"Your key is {KEY}", {KEY: 0.9, "Yes": 0.1}, finish=KEY)
@@ -513,10 +531,11 @@ def test_what_was_answered_is_not_asked_again(vlm, server, labels, tmp_path, cap
     assert "requests" not in capsys.readouterr().err.splitlines()[-2]
 
 
-def test_copies_of_a_clip_are_asked_about_once(vlm, server, clip, tmp_path):
+def test_copies_of_a_clip_are_asked_about_once(vlm, server, clip, tmp_path, capsys):
     shutil.copy(clip, clip.with_name("copy.mp4"))
     assert vlm() == 0
     assert len(server.seen) == len(PRIMITIVES)
+    assert "15 requests to some-model, about" in capsys.readouterr().err
     assert len(scores(tmp_path / "out")) == 2 * len(PRIMITIVES)
 
 

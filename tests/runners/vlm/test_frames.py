@@ -71,6 +71,21 @@ def test_the_digest_is_of_what_is_shown(make_clip):
     assert sample(one, Sampling(3)) == sample(one, Sampling(3))
 
 
+def test_colours_are_kept(make_clip):
+    clip = make_clip("red.mp4", [np.full((48, 64, 3), (220, 30, 30), np.uint8)] * 3)
+    data, *_ = pictures(clip, sample(clip, Sampling(2)), Sampling(2))
+    shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.mean(axis=(0, 1)) == pytest.approx((30, 30, 220), abs=12)  # blue first
+
+
+def test_a_clip_that_has_changed_is_not_shown(make_clip):
+    clip = make_clip("a.mp4", numbered(9))
+    chosen = sample(clip, Sampling(3))
+    make_clip("a.mp4", numbered(9)[::-1])
+    with pytest.raises(VideoError, match="changed"):
+        pictures(clip, chosen, Sampling(3))
+
+
 def test_clips_that_cannot_be_shown(make_clip, tmp_path: Path):
     (tmp_path / "text.mp4").write_text("text")
     for path in (tmp_path / "text.mp4", tmp_path / "none.mp4", make_clip("1.mp4", numbered(1))):
