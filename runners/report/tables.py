@@ -18,6 +18,7 @@ MINUS = "\u2212"
 _UNBROKEN = "\u2011"
 
 _COSTS = "Seconds are those of the median clip, memory is that of the largest."
+_BEFORE = {"published": "published: "}
 # Published systems that stand in charts and in the table of labels; the summary has all of them.
 _MOST_SELECTED = 3
 # As many columns as go on a sheet of paper.
@@ -277,7 +278,7 @@ def to_markdown(table: Table, marks: dict[str, Footnote]) -> str:
     ]
     for row in table.rows:
         known = ", ".join(marks[key].mark for key in row.notes if key in marks)
-        number = f"{row.number}. " if row.number else ""
+        number = f"{row.number}. " if row.number else _BEFORE.get(row.kind, "")
         name = f"{number}{escaped(row.head)}" + (f" <sup>{known}</sup>" if known else "")
         lines.append(_line([name, *(_text(cell) for cell in row.cells)]))
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The folder of a report: the page, the same as Markdown, and tables for other programs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _SCORES = ("mean_ap", "mean_ap_dropped", "macro_f1", "exact")
 _PLAIN = ("mean_roc_auc", "mean_roc_auc_dropped", "failure_rate", "seconds", "peak_memory_mb")
 _COUNTS = ("clips", "missing", "failed")
 _OF_LABEL = ("precision", "recall", "f1", "roc_auc", "roc_auc_dropped")
-_FAILED, _MISSING = "failed", "missing"
+_FAILED, _MISSING, _NO_NAMES = "failed", "missing", "none"
 
 
 def write_report(
@@ -165,7 +165,7 @@ def _clip_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {"clip": clip.name, "disagreement": clip.disagreement}
         if clip.truth:
             answers = clip.truth.answers
-            row["truth"] = " ".join(n for n in PRIMITIVES if answers.get(n))
+            row["truth"] = _listed(n for n in PRIMITIVES if answers.get(n))
             row["unsure"] = " ".join(n for n in PRIMITIVES if answers.get(n) is None)
         for system, answer in zip(comparison.systems, clip.answers, strict=True):
             row[system.name] = _told(answer)
@@ -178,4 +178,8 @@ def _told(answer: Answer | None) -> str | None:
         return _MISSING
     if unanswered(answer):
         return f"{_FAILED}: {next(iter(answer.errors.values()))}"
-    return None if answer.labels is None else " ".join(n for n in PRIMITIVES if n in answer.labels)
+    return None if answer.labels is None else _listed(n for n in PRIMITIVES if n in answer.labels)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " ".join(names) or _NO_NAMES

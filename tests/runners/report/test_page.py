@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -241,11 +242,25 @@ def test_tables_hold_what_was_evaluated(rows: tuple[PublishedRow, ...], tmp_path
     assert told["c0.mp4"]["broken + learned"] == "failed: the file cannot be read"
     assert told["c11.mp4"]["talker"] == "missing"
     assert told["c0.mp4"]["talker"] == ""
+    named = found.systems[0].answers[4].labels
+    assert named is not None
+    assert set(told["c4.mp4"]["flow + learned"].split()) == named
     markdown = (tmp_path / "report.md").read_text("utf-8")
     best = max(found.evaluations, key=lambda e: e.mean_ap.value)
     line = next(line for line in markdown.splitlines() if line.startswith("| 1. flow"))
     assert percent(best.mean_ap.value) in line
     assert percent(best.mean_ap.low) in line
+
+
+def test_naming_nothing_is_not_the_same_as_only_ranking(tmp_path: Path) -> None:
+    truths = clips(2)
+    scores = dict.fromkeys(PRIMITIVES, 0.1)
+    said = [Answer(f"id{i}", clip.clip, scores) for i, clip in enumerate(truths)]
+    still = system("still", tuple(replace(a, labels=frozenset[str]()) for a in said))
+    found = compare_systems([still, system("ranks", tuple(said))], truths, resamples=2)
+    write_report(tmp_path, found, MADE, 1)
+    told = [(row["still"], row["ranks"]) for row in cells(tmp_path / "clips.csv")]
+    assert told == [("none", "")] * 2
 
 
 def test_the_summary_is_sorted_and_sets_published_rows_apart(
