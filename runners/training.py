@@ -20,6 +20,7 @@ from dollygrip.classifiers.reliability import Failure, ambiguous_pairs, likelier
 from dollygrip.classifiers.shipped import shipped
 from dollygrip.geometry.arrays import BoolArray, FloatArray, IntArray
 from dollygrip.runners.formats.files import write_atomically
+from dollygrip.runners.formats.sources import source_video
 from dollygrip.runners.formats.trajectories import read_trajectories
 from dollygrip.runners.formats.truth import LabelledClip, match, read_labels
 from dollygrip.runners.needs import missing, package
@@ -31,9 +32,6 @@ FEWEST_CLIPS = 10
 
 SHIPPED, CALIBRATED, REFITTED = "as shipped", "calibrated", "refitted"
 """What is tried: the networks as they are, with other chances, with other weights too."""
-
-GROUP = "group"
-"""Column of a label file that says which clips are alike, such as cuts of one video."""
 
 _FOLDS = 5
 # A refit starts from the shipped network and is pulled back to it: with ten clips nearly all the
@@ -58,7 +56,7 @@ class Lessons:
         known: (clips, labels) whether somebody said yes or no.
         answers: (clips, labels) whether they said yes.
         ambiguous: For each clip the pairs of labels that its motion cannot tell apart.
-        groups: (clips,) number of the video that a clip is from, where the labels say.
+        groups: (clips,) number of the video that a clip is from.
         left_out: Why clips with labels are not among them, and how many.
     """
 
@@ -153,7 +151,7 @@ def collect(run: Path, labels: Path, watch: Watch = lambda items, total: items) 
     known = np.array([[answer is not None for answer in row] for row in said])
     if not ((answers & known).any(axis=0) & (~answers & known).any(axis=0)).any():
         raise TrainingError(f"{labels}: no label has both a yes and a no")
-    sources = [clip.extra.get(GROUP) or clip.clip for clip, _, _ in found]
+    sources = [source_video(clip) for clip, _, _ in found]
     groups = np.unique(sources, return_inverse=True)[1]
     if groups.max() + 1 < _FOLDS:
         raise TrainingError(
