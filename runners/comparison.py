@@ -157,10 +157,12 @@ def gather(
     plans = [
         (system, name)
         for system in own
-        for name in dict.fromkeys(["", *(wanted if system.estimator else ())])
-        if name != system.classifier
+        for name in dict.fromkeys([system.classifier, *(wanted if system.estimator else ())])
     ]
-    made = (reclassified(system, name) if name else system for system, name in plans)
+    made = (
+        system if name == system.classifier else reclassified(system, name)
+        for system, name in plans
+    )
     return _told_apart(list(watch(made, len(plans))))
 
 

@@ -15,7 +15,13 @@ from dollygrip.geometry.synthetic import Move, camera_path
 from dollygrip.runners.comparison import compare_systems, disagreement, gather
 from dollygrip.runners.formats.catalog import pose_format
 from dollygrip.runners.formats.path import CameraPath
-from dollygrip.runners.formats.scores import ScoreError
+from dollygrip.runners.formats.scores import (
+    ClassificationSample,
+    ClassificationScores,
+    Metadata,
+    ScoreError,
+    write_scores,
+)
 from dollygrip.runners.formats.truth import LabelError, LabelledClip
 from dollygrip.runners.registry import names
 from dollygrip.runners.systems import Answer, System
@@ -213,6 +219,18 @@ def test_a_run_is_a_system_under_every_classifier_its_own_first(run: Path) -> No
         "learned",
         "threshold",
     ]
+
+
+def test_score_files_are_systems_as_they_are_beside_runs(run: Path, tmp_path: Path) -> None:
+    sample = ClassificationSample("0", "pan_left.txt", "Does it pan?", "yes", "talker", 0.75)
+    scores = ClassificationScores(Metadata("talker", "Pan_Left"), (sample,))
+    file = write_scores(tmp_path, scores)
+    systems = gather([file, run], ["threshold"])
+    assert [s.name for s in systems] == ["talker", "poses + learned", "poses + threshold"]
+    found = compare_systems(systems, [clip("pan_left.txt", "pan_left")], resamples=2)
+    talker = found.clips[0].answers[0]
+    assert talker is not None
+    assert (talker.scores, talker.labels) == ({"pan_left": 0.75}, None)
 
 
 def test_systems_of_one_name_are_told_apart_by_their_folders(run: Path, tmp_path: Path) -> None:
