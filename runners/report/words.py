@@ -63,9 +63,9 @@ def warnings(comparison: Comparison) -> tuple[str, ...]:
 def note(comparison: Comparison, clip: ComparedClip) -> str:
     """What became of one clip, in a line."""
     said = [verdict(clip.truth, answer) for answer in clip.answers]
-    parts = []
-    if said[0]:
-        parts.append(f"{comparison.systems[0].name}: {said[0]}")
+    # The first that can be judged: those that only rank cannot.
+    lead = next((i for i, word in enumerate(said) if word), None)
+    parts = [] if lead is None else [f"{comparison.systems[lead].name}: {said[lead]}"]
     judged = [v for v in said if v in (RIGHT, WRONG, FAILED)]
     if clip.truth and len(judged) > 1:
         wrong = sum(v != RIGHT for v in judged)
