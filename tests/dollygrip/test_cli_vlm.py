@@ -243,6 +243,16 @@ def test_without_labels_all_primitives_are_asked(vlm, server):
     assert sorted(server.questions) == sorted(LABEL_QUESTIONS[p] + SUFFIX for p in PRIMITIVES)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_a_model_is_compared_like_a_run(vlm, labels, tmp_path, asked_for):
+    assert vlm(*(["--labels", str(labels)] if asked_for else [])) == 0
+    report = tmp_path / "report"
+    arguments = [str(tmp_path / "out"), "--labels", str(labels), "-o", str(report)]
+    assert main(["compare", *arguments, "--resamples", "2"]) == 0
+    assert "some-model" in (report / "report.md").read_text()
+
+
 def test_json(vlm, labels, capsys):
     assert vlm("--labels", str(labels), "--json", "--price-in", "2.5", "--price-out", "10") == 0
     summary = json.loads(capsys.readouterr().out)
