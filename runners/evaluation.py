@@ -311,24 +311,23 @@ def compare(
     return Differences(mean_ap, mean_ap_dropped, exact)
 
 
-def curve(
-    clips: Sequence[LabelledClip], system: System, label: str
-) -> tuple[FloatArray, FloatArray]:
-    """The precision-recall curve of a label; clips without a score rank last.
+def curves(
+    clips: Sequence[LabelledClip], system: System
+) -> Mapping[str, tuple[FloatArray, FloatArray]]:
+    """The precision-recall curve of each label; clips without a score rank last.
 
     Returns:
-        (K,) recall, ascending; (K,) precision. The area under the steps is the average precision.
-        Both empty where that is not defined.
+        (K,) recall, ascending, and (K,) precision, by label. The area under the steps is the
+        average precision. Labels of which that is not defined are not in it.
     """
     table = _Table.of(clips, system)
-    if label not in table.names or not table.was_asked([label]):
-        return np.zeros(0), np.zeros(0)
-    i = table.names.index(label)
-    known = table.known[:, i]
-    truth = table.truth[known, i]
-    if truth.all():
-        return np.zeros(0), np.zeros(0)
-    return precision_recall(truth, table.ranks[known, i])
+    found = {}
+    for i in np.flatnonzero(table.asked):
+        known = table.known[:, i]
+        truth = table.truth[known, i]
+        if truth.any() and not truth.all():
+            found[table.names[i]] = precision_recall(truth, table.ranks[known, i])
+    return found
 
 
 def pair_scores(

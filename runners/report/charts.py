@@ -10,7 +10,7 @@ import numpy as np
 
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.runners.comparison import Comparison
-from dollygrip.runners.evaluation import Score, curve
+from dollygrip.runners.evaluation import LabelScores, Score, curves
 from dollygrip.runners.formats.truth import LabelledClip
 from dollygrip.runners.report.tables import (
     in_words,
@@ -121,7 +121,7 @@ def chart_data(comparison: Comparison) -> dict[str, Any]:
     ours = [
         {
             "ap": [_ends(label.ap) for label in comparison.evaluations[i].labels],
-            "curves": [_curve(clips, comparison.systems[i], label.label) for label in labels],
+            "curves": _curves(clips, comparison.systems[i], labels),
         }
         for i in order
     ]
@@ -205,13 +205,15 @@ def _ends(score: Score) -> list[float | None] | None:
     return [_percent(score.value), _percent(score.low), _percent(score.high)]
 
 
-def _curve(
-    clips: Sequence[LabelledClip], system: System, label: str
-) -> list[list[float | None]] | None:
+def _curves(
+    clips: Sequence[LabelledClip], system: System, labels: Sequence[LabelScores]
+) -> list[list[list[float | None]] | None]:
     """Recall and precision at the right ends of the steps; those of no width are left out."""
-    recall, precision = curve(clips, system, label)
-    wide = np.diff(recall, prepend=0.0) > 0.0
-    return [_rounded(recall[wide]), _rounded(precision[wide])] if wide.any() else None
+    found = {}
+    for name, (recall, precision) in curves(clips, system).items():
+        wide = np.diff(recall, prepend=0.0) > 0.0
+        found[name] = [_rounded(recall[wide]), _rounded(precision[wide])]
+    return [found.get(label.label) for label in labels]
 
 
 def _rounded(shares: FloatArray) -> list[float | None]:
