@@ -115,6 +115,11 @@ class Comparison:
     published: tuple[PublishedRow, ...] = ()
 
     @property
+    def ranked(self) -> bool:
+        """Whether there is any accuracy to show, be it that of published rows alone."""
+        return self.labelled or bool(self.published)
+
+    @property
     def on_camerabench(self) -> bool:
         """Whether these are CameraBench's clips and labels, nearly all of them, for every system.
 
@@ -197,7 +202,7 @@ def compare_systems(
         labels: What people say. Without it the clips are those of the first system, and only
             agreement is measured.
         by: Columns of the labels by which clips are grouped, besides tags and kinds.
-        published: Rows to stand beside; without labels there is nothing to stand beside.
+        published: Rows to stand beside.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
         watch: Passes the systems on as they are scored, and again as they are tested, given how
@@ -233,7 +238,7 @@ def compare_systems(
             len(system.answers) - sum(answer is not None for answer in said)
             for system, said in zip(systems, answers, strict=True)
         ),
-        published=tuple(published) if labels else (),
+        published=tuple(published),
     )
 
 

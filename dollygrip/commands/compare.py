@@ -92,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
     rows = published(options.published) if options.published else ()
     if not labels:
         say("without --labels no accuracy can be given: the report is of agreement and costs")
-        if options.published or options.by:
-            say("note: --published and --by have no effect without --labels")
+        if options.by:
+            say("note: --by has no effect without --labels")
     classifiers = options.classifiers and [c for c in options.classifiers if c != _NONE]
     systems = gather([Path(source) for source in options.runs], classifiers, with_progress)
     count = "1 system" if len(systems) == 1 else f"{len(systems)} systems"

@@ -20,7 +20,8 @@ def add(commands: Any) -> None:
         required=True,
         metavar="FILE",
         help="what people say of the clips: CSV or JSON lines with 'clip' and labels (yes, no, "
-        "unsure), or CameraBench's folder; clips of one video, as the column 'group' or their names say, are judged together",
+        "unsure), or CameraBench's folder; clips of one video, as the column 'group' or their "
+        "names say, are judged together",
     )
     train.add_argument(
         "--run",

@@ -14,11 +14,11 @@ from dollygrip.runners.evaluation import LabelScores, Score, curves
 from dollygrip.runners.formats.truth import LabelledClip
 from dollygrip.runners.report.tables import (
     in_words,
+    newest,
     number,
     percent,
     published_name,
     ranking,
-    selected,
 )
 from dollygrip.runners.systems import System
 
@@ -81,7 +81,7 @@ class Bars:
 
 
 def marks(comparison: Comparison) -> tuple[Mark, ...]:
-    """Of every system in the order of the ranking, then of the selected published ones.
+    """Of every system in the order of the ranking, then of the newest published ones.
 
     Systems of one run have one color and those of one classifier one symbol. Of each run the
     system that it was made with is shown, and so is the best of all.
@@ -99,7 +99,7 @@ def marks(comparison: Comparison) -> tuple[Mark, ...]:
         look = (SYMBOLS[kind % len(SYMBOLS)], _DASHES[kind % len(_DASHES)])
         color = colors[_origin(systems[i])]
         found.append(Mark(systems[i].name, i + 1, color, *look, shown=i in shown))
-    for i, row in enumerate(selected(comparison.published)):
+    for i, row in enumerate(newest(comparison)):
         symbol = f"{SYMBOLS[i % len(SYMBOLS)]}-open"
         # Of other clips they would only mislead.
         seen = comparison.on_camerabench and i == 0
@@ -130,7 +130,7 @@ def chart_data(comparison: Comparison) -> dict[str, Any]:
             "ap": [[row.ap[name]] if (name := label.label) in row.ap else None for label in labels],
             "curves": [None] * len(labels),
         }
-        for row in selected(comparison.published)
+        for row in newest(comparison)
     ]
     looks = [vars(mark) for mark in marks(comparison)]
     return {

@@ -73,7 +73,7 @@ def page(
         headline=headline(comparison),
         warnings=warnings(comparison),
         summary=summary(comparison),
-        label_tables=by_label(comparison) if labelled else (),
+        label_tables=by_label(comparison) if comparison.ranked else (),
         group_tables=by_group(comparison) if labelled else (),
         confusion_tables=confusions(comparison) if labelled else (),
         agreement_tables=agreements(comparison),

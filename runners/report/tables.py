@@ -19,8 +19,6 @@ _UNBROKEN = "\u2011"
 
 _COSTS = "Seconds are those of the median clip, memory is that of the largest."
 _BEFORE = {"published": "published: "}
-# Published systems that stand in charts and in the table of labels; the summary has all of them.
-_MOST_SELECTED = 3
 # As many columns as go on a sheet of paper.
 _MOST_GROUPS = 14
 _CHANCE = "chance"
@@ -112,11 +110,12 @@ def summary(comparison: Comparison) -> Table:
     """Every system, best first, then the published ones."""
     rows = [_summary_row(comparison, index) for index in ranking(comparison)]
     costs = ("No answer", "Seconds a clip", "Memory, MB")
-    if not comparison.labelled:
+    if not comparison.ranked:
         text = f"{_COSTS} Without labels nobody knows how often a system is right."
         return Table("summary", "All systems", text, ("System", *costs), tuple(rows))
-    published = sorted(comparison.published, key=lambda row: -row.average)
-    rows += [_published(row, _blank(heat(row.average / 100.0), 8)) for row in published]
+    rows += [
+        _published(row, _blank(heat(row.average / 100.0), 8)) for row in _best_first(comparison)
+    ]
     return Table(
         key="summary",
         title="All systems, best first",
@@ -237,14 +236,12 @@ def ranking(comparison: Comparison) -> tuple[int, ...]:
     return tuple(sorted(count, key=key) if comparison.evaluations else count)
 
 
-def selected(published: Sequence[PublishedRow]) -> tuple[PublishedRow, ...]:
-    """The best published systems of the newest table, and chance."""
-    newest = max((row.version for row in published), default="")
-    ranked = sorted(
-        (row for row in published if row.model.lower() != _CHANCE), key=lambda row: -row.average
-    )
-    best = [row for row in ranked if row.version == newest][:_MOST_SELECTED]
-    return (*best, *[row for row in published if row.model.lower() == _CHANCE][:1])
+def newest(comparison: Comparison) -> tuple[PublishedRow, ...]:
+    """The published systems of the newest table, best first, and chance."""
+    version = max((row.version for row in comparison.published), default="")
+    ranked = [row for row in _best_first(comparison) if row.model.lower() != _CHANCE]
+    chance = [row for row in comparison.published if row.model.lower() == _CHANCE]
+    return (*(row for row in ranked if row.version == version), *chance[:1])
 
 
 def footnotes(published: Iterable[PublishedRow]) -> dict[str, Footnote]:
@@ -304,7 +301,7 @@ def _summary_row(comparison: Comparison, index: int) -> Row:
         Cell(number(evaluation.seconds, 2)),
         Cell(number(evaluation.peak_memory_mb, 0)),
     )
-    if not comparison.labelled:
+    if not comparison.ranked:
         return _system_row(comparison, index, costs)
     accuracy = (
         evaluation.mean_ap,
@@ -348,16 +345,21 @@ def _label_table(comparison: Comparison, key: str, title: str, text: str, places
         (index, [comparison.evaluations[index].labels[i].ap.value for i in places])
         for index in ranking(comparison)
     ]
+    counts = {"Clips with it": "positives", "Clips without it": "negatives"}
     rows = [
-        Row("Clips with it", tuple(Cell(str(label.positives)) for label in labels), "counts"),
-        Row("Clips without it", tuple(Cell(str(label.negatives)) for label in labels), "counts"),
-        *_system_rows(comparison, systems),
+        Row(head, tuple(Cell(str(getattr(label, count))) for label in labels), "counts")
+        for head, count in (counts if comparison.labelled else {}).items()
     ]
-    for row in selected(comparison.published) if places.start == 0 else ():
+    rows += _system_rows(comparison, systems)
+    for row in _best_first(comparison) if places.start == 0 else ():
         found = (row.ap.get(label.label, math.nan) / 100.0 for label in labels)
         rows.append(_published(row, tuple(map(heat, found))))
     columns = ("System", *(in_words(label.label) for label in labels))
     return Table(key, title, text, columns, tuple(rows))
+
+
+def _best_first(comparison: Comparison) -> list[PublishedRow]:
+    return sorted(comparison.published, key=lambda row: -row.average)
 
 
 def _group_table(comparison: Comparison, names: Sequence[str], part: int) -> Table:

@@ -47,6 +47,9 @@ def warnings(comparison: Comparison) -> tuple[str, ...]:
         found.append(
             "The published rows are of CameraBench's clips and the others are of the clips "
             "compared here: they stand beside each other, but cannot be compared."
+            if comparison.labelled
+            else "The published rows are of CameraBench's clips. The systems compared here have no "
+            "labels to be measured against, and so no numbers to stand beside them."
         )
     lone = {
         system.source: strangers

@@ -98,8 +98,9 @@ def to_text(comparison: Comparison, made: Made) -> str:
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
     yield summary(comparison)
-    if comparison.labelled:
+    if comparison.ranked:
         yield from by_label(comparison)
+    if comparison.labelled:
         yield from by_group(comparison)
         yield from confusions(comparison)
     yield from agreements(comparison)
