@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dollygrip.cli import main
-from dollygrip.runners.report.tables import DASH
 from dollygrip.geometry.synthetic import Move, camera_path
 from dollygrip.runners.formats.catalog import pose_format
 from dollygrip.runners.formats.path import CameraPath
+from dollygrip.runners.report.tables import DASH
 
 MOVES = ("pan_left", "tilt_up", "dolly_in")
 
