@@ -12,10 +12,11 @@ import stat
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
@@ -48,10 +49,33 @@ IMAGE_DECODERS = {
 IMAGE_RATE = Fraction(24)
 """Pictures a second assumed of a folder of images, which cannot say."""
 
+# What a clip may ask for. Files are hostile: a header of 2 kB can promise years of video.
 MAX_SIDE = 16384
 """Pixels; wider or taller pictures are refused before they are decoded."""
 
-MAX_IMAGE_BYTES = 1 << 30
+MAX_PIXELS = 1 << 26
+"""Of one picture: 8K twice over. A decoder may hold 17 pictures (H.264, HEVC), so 1.7 GB of 8 bits
+a channel."""
+
+MAX_SECONDS = 4 * 3600
+"""Of a clip; what comes later is not read. Estimators and classifiers work on a grid of times,
+about 100 MB an hour."""
+
+MAX_FRAMES = 1 << 20
+"""Of a clip, 4 hours of 72 a second; what comes later is not read."""
+
+MAX_GAP = 900
+"""Seconds between two pictures, a little over the longest delay of a GIF. A longer step is damage
+of the clock, not time."""
+
+_DECODING = {"max_pixels": str(MAX_PIXELS)}
+
+MAX_IMAGE_BYTES = 8 * MAX_PIXELS
+"""Of one file of a folder of pictures."""
+
+MAX_ALLOCATION = 8 * MAX_PIXELS + (1 << 20)
+"""Bytes that libav may ask for at a time: a picture of 16 bits for each of red, green, blue and
+alpha. Its own limit, 2 GB, lets tables and compressed texts of a few kB grow that far."""
 
 # Demuxers that read one file and nothing else. What is not listed (playlists, image patterns,
 # scripts, devices, subtitles) is refused before it is parsed.
@@ -158,11 +182,11 @@ def probe(path: Path) -> VideoClip:
     Raises:
         VideoError: When no picture can be read.
     """
-    thinning = _Thinning(rate=1.0)
-    if path.is_dir():
+    thinning = _Thinning(float(IMAGE_RATE))
+    if _is_folder(path):
         images = _images_of(path)
-        return _described_images(path, images, next(_decode_images(images[:1], thinning)))
-    with _open_video(path) as (container, stream):
+        return _described_images(path, images, next(_decode_images(path, images, thinning, [])))
+    with _memory_told(path), _open_video(path) as (container, stream):
         picture = next(_decode_video(path, container, stream, thinning, warnings=[]))
         return _described_video(path, container, stream, picture)
 
@@ -193,10 +217,14 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """The kept frames, in order of presentation."""
+        with _memory_told(self._path):
+            yield from self._frames()
+
+    def _frames(self) -> Iterator[Frame]:
         scaler = _Scaler(self._path, self._request)
-        if self._path.is_dir():
+        if _is_folder(self._path):
             images = _images_of(self._path)
-            for picture in _decode_images(images, self._thinning):
+            for picture in _decode_images(self._path, images, self._thinning, self.warnings):
                 self.clip = self.clip or _described_images(self._path, images, picture)
                 yield Frame(picture.index, picture.time, scaler.scale(picture))
             return
@@ -272,6 +300,7 @@ class _Foresight:
         self.origin: int | None = None
         self._rehearsal = rehearsal
         self._base = base
+        self._longest_gap = MAX_GAP / base if base else math.inf
         self._last: int | None = None
         self._coming: list[int] = []
         self._verdicts: dict[int | None, bool] = {}
@@ -298,10 +327,10 @@ class _Foresight:
 
     def _note(self, packet: "_Packet") -> bool:
         """Rehearse up to a packet's time of decoding; whether it has sensible stamps."""
-        pts, dts, last = packet.pts, packet.dts, self._last
+        pts, dts = packet.pts, packet.dts
         if packet.size == 0 and pts is None and dts is None:  # the end
             self._verdicts[None] = True
-        elif pts is None or dts is None or pts < dts or (last is not None and dts <= last):
+        elif pts is None or dts is None or not self._follows(pts, dts):
             return False
         elif packet.is_discard:
             self._verdicts[pts] = True
@@ -317,9 +346,17 @@ class _Foresight:
                 self._unwanted.append(stamp)
         return True
 
+    def _follows(self, pts: int, dts: int) -> bool:
+        last = dts - 1 if self._last is None else self._last
+        return last < dts <= pts <= last + self._longest_gap
+
 
 class _Clock:
-    """Turns presentation stamps into strictly increasing seconds from the first frame."""
+    """Turns presentation stamps into strictly increasing seconds from the first frame.
+
+    Attributes:
+        jumps: How often a stamp was so far ahead that it cannot be true.
+    """
 
     # A step back of more than this is a clock that was set anew (joined or broadcast streams),
     # not a frame out of order.
@@ -327,6 +364,7 @@ class _Clock:
 
     def __init__(self, step: Fraction) -> None:
         """Takes the seconds between frames that is assumed where there are no stamps."""
+        self.jumps = 0
         self._step = step
         self._origin: Fraction | None = None
         self._last: Fraction | None = None
@@ -341,10 +379,11 @@ class _Clock:
             if self._origin is None:
                 self._origin = stamp - expected
             time = stamp - self._origin
-            if self._last is not None and time < self._last - self._RESET:
+            if self._last is not None and not -self._RESET <= time - self._last <= MAX_GAP:
+                self.jumps += time > self._last
                 self._origin = stamp - expected
                 time = expected
-        if self._last is not None and time <= self._last:
+        if self._last is not None and float(time) <= float(self._last):
             return None
         self._last = time
         return float(time)
@@ -491,7 +530,7 @@ def _refuse(path: Path, error: OSError | ValueError) -> NoReturn:
         ) from error
     raise VideoError(
         Reason.NOT_READABLE,
-        f"{printable(path)} cannot be read ({error.strerror}); check its permissions.",
+        f"{printable(path)} cannot be read ({error.strerror}); check the path and its permissions.",
     ) from error
 
 
@@ -514,6 +553,66 @@ def _open_regular(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+class _Calls:
+    """A file for libav, which ends when it was asked for absurdly often.
+
+    Damaged tables send some demuxers around in circles. Well-formed files need about two calls a
+    packet, and many a file ten in all.
+    """
+
+    _AT_LEAST = 100_000
+    _BYTES_EACH = 16
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = self._AT_LEAST + os.fstat(file.fileno()).st_size // self._BYTES_EACH
+
+    def read(self, size: int) -> bytes:
+        self._left -= 1
+        return self._file.read(size) if self._left > 0 else b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._left -= 1
+        try:
+            return self._file.seek(offset, whence) if self._left > 0 else _SEEK_FAILED
+        except OSError:  # before the beginning; what is raised here would be printed by PyAV
+            return _SEEK_FAILED
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+_SEEK_FAILED = -1
+
+
+@cache
+def _limit_allocations() -> None:
+    """Bounds what libav allocates at a time, in this process.
+
+    PyAV does not pass ``av_max_alloc`` on. Where the name is not found (Windows), libav's own limit
+    holds.
+    """
+    import ctypes
+
+    from av import _core
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(_core.__file__).av_max_alloc(ctypes.c_size_t(MAX_ALLOCATION))
+
+
+@contextmanager
+def _memory_told(path: Path) -> Iterator[None]:
+    """Says which clip asked for too much memory."""
+    try:
+        yield
+    except MemoryError as error:
+        raise VideoError(
+            Reason.OUT_OF_MEMORY,
+            f"{printable(path)} asks for more memory than there is or a video may take; copy it"
+            " again, or use fewer --jobs.",
+        ) from error
+
+
 def _no_other_file(*_: object) -> NoReturn:
     raise PermissionError("a media file may not open another one")
 
@@ -523,6 +622,7 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     """Opens a container and picks its main video stream."""
     import av
 
+    _limit_allocations()
     name = printable(path)
     with _open_regular(path) as file:
         head = file.read(12)
@@ -531,10 +631,10 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
             # Given a file object, libav never sees the name, so nothing in it can be a protocol,
             # an option or a pattern.
             container = av.open(
-                file,
+                _Calls(file),
                 "r",
                 container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
-                options={"max_pixels": str(MAX_SIDE * MAX_SIDE)},
+                options=_DECODING,
                 metadata_errors="replace",
                 io_open=_no_other_file,
             )
@@ -565,6 +665,8 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
                     Reason.NO_VIDEO, f"{name} has no moving picture; give a file with video."
                 )
             _check_size(path, stream.codec_context.width, stream.codec_context.height)
+            # Those given above hold while the streams are looked at, not when they are decoded.
+            stream.codec_context.options = dict(_DECODING)
             for other in container.streams:
                 if other is not stream:
                     other.discard = av.stream.Discard.all
@@ -588,12 +690,20 @@ def _main_stream(container: "InputContainer") -> "VideoStream | None":
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE:
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise VideoError(
             Reason.TOO_LARGE,
             f"{printable(path)} is {width} x {height} pixels; shrink it to at most {MAX_SIDE} on"
-            " a side.",
+            f" a side and {MAX_PIXELS} in all.",
         )
+
+
+def _too_long(path: Path) -> Failure:
+    return Failure(
+        Reason.TOO_LARGE,
+        f"{printable(path)} has more than {MAX_SECONDS / 3600:g} hours or {MAX_FRAMES} pictures;"
+        " only what is before was read. Split it.",
+    )
 
 
 def _declared_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
@@ -624,7 +734,8 @@ def _decode_video(
     import av
 
     name = printable(path)
-    clock = _Clock(1 / Fraction(stream.average_rate or stream.guessed_rate or 25))
+    step = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+    clock = _Clock(step if 0 < step <= MAX_GAP else 1 / IMAGE_RATE)
     # Nonsense in the header must not squeeze the picture to a line.
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
@@ -666,6 +777,9 @@ def _decode_video(
             if time is None:
                 foresight.orderly = False
                 continue
+            if time > MAX_SECONDS or thinning.shown >= MAX_FRAMES:
+                warnings.append(_too_long(path))
+                return
             if not thinning.shown and frame.pts != foresight.origin:
                 foresight.orderly = False
             thinning.shown += foresight.passed_over(frame.pts)
@@ -677,9 +791,11 @@ def _decode_video(
                 yield _Picture(thinning.shown - 1, time, frame, aspect, orientation)
     if not thinning.shown:
         raise VideoError(
-            Reason.DECODE_ERROR, f"{name}: no picture could be decoded; convert or copy it again."
+            Reason.DECODE_ERROR,
+            f"{name}: no picture could be decoded, for damage or size; convert or copy it again.",
         )
     thinning.shown += foresight.passed_over()
+    damaged += clock.jumps
     declared = _declared_duration(container, stream) or 0.0
     if declared - shown_until > max(0.1 * declared, 0.5):
         warnings.append(
@@ -716,19 +832,35 @@ def _images_of(folder: Path) -> list[Path]:
     if not names:
         raise VideoError(
             Reason.NO_VIDEO,
-            f"{printable(folder)} is a folder without pictures; give a video or a folder of them.",
+            f"{printable(folder)} is a link to a folder elsewhere; give that folder itself."
+            if folder.is_symlink()
+            else f"{printable(folder)} is a folder without pictures; give a video or a folder of"
+            " them.",
         )
     return [folder / name for name in sorted(names, key=lambda n: (_natural(n), n))]
 
 
-def _decode_images(images: list[Path], thinning: _Thinning) -> Iterator[_Picture]:
-    """The wanted pictures of a sequence; the others are not even opened."""
+def _decode_images(
+    folder: Path, images: list[Path], thinning: _Thinning, warnings: list[Failure]
+) -> Iterator[_Picture]:
+    """The wanted pictures of a sequence; the others are not even opened.
+
+    Those that cannot be read are stepped over and noted.
+    """
     size: tuple[int, int] | None = None
-    for index, path in enumerate(images):
+    broken = 0
+    first_broken: VideoError | None = None
+    most = min(MAX_FRAMES, int(MAX_SECONDS * IMAGE_RATE))
+    for index, path in enumerate(images[:most]):
         time = float(index / IMAGE_RATE)
         if not thinning.wants(time):
             continue
-        frame = _decode_image(path)
+        try:
+            frame = _decode_image(path)
+        except VideoError as error:
+            broken += 1
+            first_broken = first_broken or error
+            continue
         size = size or (frame.width, frame.height)
         if (frame.width, frame.height) != size:
             raise VideoError(
@@ -737,20 +869,34 @@ def _decode_images(images: list[Path], thinning: _Thinning) -> Iterator[_Picture
                 f" before it are {size[0]} x {size[1]}; make all the same size.",
             )
         yield _Picture(index, time, frame, Fraction(1), _turned(frame))
+    if len(images) > most:
+        warnings.append(_too_long(folder))
+    if first_broken is not None:
+        if size is None:
+            raise first_broken
+        warnings.append(
+            Failure(
+                Reason.DECODE_ERROR,
+                f"{broken} pictures could not be read; the rest was. The first: {first_broken}",
+            )
+        )
 
 
 def _decode_image(path: Path) -> "av.VideoFrame":
     import av
 
+    _limit_allocations()
     with _open_regular(path) as file:
-        data = file.read(MAX_IMAGE_BYTES + 1)
-    if len(data) > MAX_IMAGE_BYTES:
-        raise VideoError(
-            Reason.TOO_LARGE, f"{printable(path)} is more than a gigabyte; shrink the pictures."
-        )
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_IMAGE_BYTES:
+            raise VideoError(
+                Reason.TOO_LARGE,
+                f"{printable(path)} is over {MAX_IMAGE_BYTES >> 20} MB; shrink the pictures.",
+            )
+        data = file.read(size)
     decoder = av.VideoCodecContext.create(IMAGE_DECODERS[path.suffix.lower()], "r")
     assert isinstance(decoder, av.VideoCodecContext)
-    decoder.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
+    decoder.options = dict(_DECODING)
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except MemoryError:
@@ -759,7 +905,8 @@ def _decode_image(path: Path) -> "av.VideoFrame":
         frames = []
     if not frames:
         raise VideoError(
-            Reason.DECODE_ERROR, f"{printable(path)} is not a picture that can be read; replace it."
+            Reason.DECODE_ERROR,
+            f"{printable(path)} is damaged, too large or no picture; replace it.",
         )
     _check_size(path, frames[0].width, frames[0].height)
     return frames[0]
@@ -776,37 +923,65 @@ def find_clips(inputs: Iterable[Path]) -> Iterator[Path]:
     be read, so that it gets its failed record. A folder is searched, with its subfolders, for
     files with a video suffix; a folder with numbered pictures and no video is itself one clip.
     Hidden files are skipped.
+
+    Links to files are followed wherever they lead. A link to a folder outside the one given is not
+    searched (one that leads to ``/`` would take in the whole machine) but is itself taken for a
+    clip, so that it shows in the records.
     """
     seen: set[Path] = set()
     for given in inputs:
-        for path in _search(given) if given.is_dir() else (given,):
+        for path in _search(given) if _is_folder(given) else (given,):
             if path not in seen:
                 seen.add(path)
                 yield path
 
 
-def _search(folder: Path) -> Iterator[Path]:
+def _is_folder(path: "Path | os.DirEntry[str]") -> bool:
+    """Whether it is one, or a link to one; not where the system will not say."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _search(top: Path) -> Iterator[Path]:
+    """The clips of a folder, then those of its subfolders; one that cannot be read is itself given.
+
+    Not by recursion: folders may be nested more deeply than Python's stack.
+    """
+    home = Path(os.path.realpath(top))
     visited: set[tuple[int, int]] = set()
-    unreadable: list[Path] = []
-    walk = os.walk(folder, followlinks=True, onerror=lambda e: unreadable.append(Path(e.filename)))
-    for root, folders, names in walk:
-        status = Path(root).stat()
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = folder.stat()
+            with os.scandir(folder) as found:
+                entries = [entry for entry in found if not entry.name.startswith(".")]
+        except OSError:
+            yield folder
+            continue
         if (status.st_dev, status.st_ino) in visited:
-            folders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(
-            (f for f in folders if not f.startswith(".")), key=lambda n: (_natural(n), n)
-        )
-        names = [n for n in names if not n.startswith(".")]
-        videos = [n for n in names if _suffix(n) in VIDEO_SUFFIXES]
+        entries.sort(key=lambda entry: (_natural(entry.name), entry.name))
+        folders = [entry for entry in entries if _is_folder(entry)]
+        names = [entry.name for entry in entries if not _is_folder(entry)]
+        videos = [name for name in names if _suffix(name) in VIDEO_SUFFIXES]
         numbered = [
-            n for n in names if _suffix(n) in IMAGE_DECODERS and _DIGITS.search(Path(n).stem)
+            n for n in names if _suffix(n) in IMAGE_DECODERS and _DIGITS.search(PurePath(n).stem)
         ]
         if not videos and len(numbered) > 1:
-            yield Path(root)
-        for name in sorted(videos, key=lambda n: (_natural(n), n)):
-            yield Path(root, name)
-        yield from unreadable
-        unreadable.clear()
-    yield from unreadable
+            yield folder
+        yield from (folder / name for name in videos)
+        inside = []
+        for entry in folders:
+            if entry.is_symlink() and not _is_below(entry.path, home):
+                yield folder / entry.name
+            else:
+                inside.append(folder / entry.name)
+        waiting += reversed(inside)
+
+
+def _is_below(path: str, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(folder)
