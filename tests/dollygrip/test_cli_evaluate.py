@@ -62,6 +62,7 @@ def test_a_terminal_gets_tables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")  # a narrower terminal breaks lines
     assert evaluate("run", "--labels", "labels.csv", "--against", "run") == 0
     told = capsys.readouterr().out
     for words in ("mean AP, failed last", "pan_left", "kind: made", "pan or truck", "p "):
