@@ -541,13 +541,14 @@ def _open_regular(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         _refuse(path, error)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise VideoError(
+            Reason.NOT_READABLE,
+            f"{printable(path)} is not a regular file; copy the video into one.",
+        )
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise VideoError(
-                Reason.NOT_READABLE,
-                f"{printable(path)} is not a regular file; copy the video into one.",
-            )
         if status.st_size == 0:
             raise VideoError(Reason.NO_VIDEO, f"{printable(path)} is empty; copy it again.")
         yield file
@@ -614,7 +615,7 @@ def _memory_told(path: Path) -> Iterator[None]:
 
 
 def _no_other_file(*_: object) -> NoReturn:
-    raise PermissionError("a media file may not open another one")
+    raise ValueError("a media file may not open another one")
 
 
 @contextmanager
@@ -641,6 +642,8 @@ def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
         except MemoryError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
+            if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
+                _refuse(path, error)
             if path.suffix.lower() in IMAGE_DECODERS:
                 raise VideoError(
                     Reason.NO_VIDEO,
@@ -754,6 +757,8 @@ def _decode_video(
             raise
         except (av.FFmpegError, OSError):
             damaged += 1
+        except IndexError:  # PyAV's, at the end, over streams that appeared on the way
+            pass
 
     for packet, wanted in foresight.look(packets()):
         damaged += packet.is_corrupt
