@@ -300,7 +300,7 @@ class _Foresight:
         self.origin: int | None = None
         self._rehearsal = rehearsal
         self._base = base
-        self._longest_gap = MAX_GAP / base if base else math.inf
+        self._longest_gap = MAX_GAP / float(base) if base else math.inf
         self._last: int | None = None
         self._coming: list[int] = []
         self._verdicts: dict[int | None, bool] = {}
@@ -366,25 +366,31 @@ class _Clock:
         """Takes the seconds between frames that is assumed where there are no stamps."""
         self.jumps = 0
         self._step = step
+        self._pace = step
         self._origin: Fraction | None = None
         self._last: Fraction | None = None
 
     def time(self, stamp: Fraction | None) -> float | None:
         """Seconds of the next frame, or None when it must not be shown."""
-        expected = Fraction(0) if self._last is None else self._last + self._step
+        last = self._last
         if stamp is None:
             # Raw streams carry no stamps; the average rate is all there is.
-            time = expected
+            time = Fraction(0) if last is None else last + self._step
+        elif last is None:
+            time = Fraction(0)
+            self._origin = stamp
         else:
-            if self._origin is None:
-                self._origin = stamp - expected
-            time = stamp - self._origin
-            if self._last is not None and not -self._RESET <= time - self._last <= MAX_GAP:
-                self.jumps += time > self._last
-                self._origin = stamp - expected
-                time = expected
-        if self._last is not None and float(time) <= float(self._last):
-            return None
+            # Where pictures without a stamp came first, this is the first that has one.
+            time = last + self._step if self._origin is None else stamp - self._origin
+            if not -self._RESET <= time - last <= MAX_GAP:
+                self.jumps += time > last
+                time = last + self._pace
+            self._origin = stamp - time
+        if last is not None:
+            if float(time) <= float(last):
+                return None
+            # A clock that jumps makes nonsense of the average rate.
+            self._pace = min(self._step, time - last)
         self._last = time
         return float(time)
 
