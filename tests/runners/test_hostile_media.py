@@ -205,6 +205,20 @@ def test_what_a_file_names_is_not_opened(
     assert asked == []
 
 
+def test_libav_alone_would_open_it(
+    make_clip: Make, numbered: Numbered, tmp_path: Path, web: tuple[str, list[str]]
+) -> None:
+    """Or else the test above could not fail."""
+    secret = make_clip("secret.ts", numbered(10))
+    address, asked = web
+    path = tmp_path / "list.m3u8"
+    for where in (str(secret), f"{address}/secret.ts"):
+        path.write_text(PLAYLISTS["hls"].format(where=where))
+        with path.open("rb") as file, av.open(file) as container:
+            assert len(list(container.demux(video=0))) > 10
+    assert any("secret.ts" in line for line in asked)
+
+
 def test_a_movie_whose_pictures_are_in_another_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.bin"
     size = 64 * 48 * 3
