@@ -806,6 +806,8 @@ def outcome(path):
         assert str(path) in error.failure.message and error.failure.message.isprintable()
         return "refused"
     assert all(w.message.isprintable() for w in reader.warnings)
+    for told in (reader.clip.duration, reader.clip.rate):
+        assert told is None or 0 < told < math.inf
     return "damaged" if reader.warnings else "read"
 
 for line in sys.stdin:
