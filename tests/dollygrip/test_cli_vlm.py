@@ -582,7 +582,13 @@ def test_stopped_in_the_middle(vlm, server, clip, tmp_path, number):
     server.answer = answer
     command = [sys.executable, "-m", "dollygrip", "vlm", str(clip.parent), "--yes", "--jobs", "2"]
     command += ["--model", "some-model", "--base-url", server.url, "-o", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where tests run in the background, Ctrl-C is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     answers = tmp_path / "out" / "answers.jsonl"
     deadline = time.monotonic() + 20
     while not (answers.exists() and answers.read_text().count("\n") == 5 and len(server.seen) == 7):
