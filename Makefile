@@ -18,7 +18,7 @@ test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n 2
 
 slow: .venv/.installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check
