@@ -11,15 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dollygrip.classifiers.base import Classifier, failed
+from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
-from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.engine import Recipe, Task, Workers, decoders, start_workers
 from dollygrip.runners.formats.catalog import find_poses
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
 from dollygrip.runners.needs import missing
-from dollygrip.runners.pipeline import label_clip_file, reclassify
+from dollygrip.runners.pipeline import label_clip_file, reclassify_stored
 from dollygrip.runners.registry import (
     Choice,
     Kind,
@@ -219,7 +218,7 @@ def classify_run(
     made = choice.make()
     known = read_manifest(folder)
     with RunStore(folder) as store:
-        news = (_reclassified(record, store, made, choice) for record in read_records(folder))
+        news = (reclassify_stored(record, folder, made, choice) for record in read_records(folder))
         yield from store.replace_all(news)
         store.begin(
             {**known, "classifier": choice.hash, "settings": {choice.hash: choice.to_dict()}}
@@ -325,7 +324,7 @@ def carry_out(
     if plan.motion_kept:
         classifier = recipe.classifier.make()
         for old in records_at(store.folder, plan.motion_kept):
-            record = _reclassified(old, store, classifier, recipe.classifier)
+            record = reclassify_stored(old, store.folder, classifier, recipe.classifier)
             store.append(record)
             yield record
     for result in workers.label(plan.tasks, recipe):
@@ -377,19 +376,6 @@ def _named(
                 name = clip_id_of(whole, Path(whole.anchor))
             taken.add(name)
             yield path, name
-
-
-def _reclassified(
-    record: ClipLabels, store: RunStore, classifier: Classifier, choice: Choice
-) -> ClipLabels:
-    about = {"classifier": {"name": choice.name, "hash": choice.hash}}
-    if not record.shots:  # there never was a motion: the failure stands
-        return reclassify(record, (), classifier, about)
-    try:
-        return reclassify(record, store.motion(record.clip_id), classifier, about)
-    except ValueError as error:
-        failure = Failure(Reason.NOT_READABLE, f"{error}; label again with --retry-failed.")
-        return replace(record, whole=failed(failure, start=0.0, end=0.0), shots=())
 
 
 def _manifest(recipe: Recipe) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from dollygrip.runners.estimators.base import Estimator, MotionReader, crash, es
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.memory import forget_peak, peak_mb
+from dollygrip.runners.registry import Choice
 from dollygrip.runners.shots import split_shots
-from dollygrip.runners.store import Content, clip_id_of, content_of
+from dollygrip.runners.store import Content, clip_id_of, content_of, read_motion
 from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
 
 STILL_PICTURE = Failure(
@@ -123,6 +124,27 @@ def reclassify(
     """
     whole, parts = classify_shots(classifier, shots) if shots else (record.whole, record.shots)
     return replace(record, whole=whole, shots=parts, provenance={**record.provenance, **provenance})
+
+
+def reclassify_stored(
+    record: ClipLabels, run: Path, classifier: Classifier, choice: Choice
+) -> ClipLabels:
+    """The record anew from the motion that its run has stored; one whose motion is damaged fails.
+
+    Args:
+        record: The record so far.
+        run: The run folder.
+        classifier: Turns motion into labels.
+        choice: What the classifier was made from.
+    """
+    about = {"classifier": {"name": choice.name, "hash": choice.hash}}
+    if not record.shots:  # there never was a motion: the failure stands
+        return reclassify(record, (), classifier, about)
+    try:
+        return reclassify(record, read_motion(run, record.clip_id), classifier, about)
+    except ValueError as error:
+        failure = Failure(Reason.NOT_READABLE, f"{error}; label again with --retry-failed.")
+        return replace(record, whole=failed(failure, start=0.0, end=0.0), shots=())
 
 
 def failed_record(

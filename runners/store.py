@@ -178,14 +178,6 @@ class RunStore:
         else:
             (maps / name).unlink(missing_ok=True)
 
-    def motion(self, clip_id: str) -> tuple[ShotMotion, ...]:
-        """The stored motion of a clip.
-
-        Raises:
-            ValueError: There is none, or it is damaged.
-        """
-        return read_trajectories(self.folder / TRAJECTORIES / f"{clip_id}.npz")
-
     def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
         """Put new records in place of the old ones, all or none; yields each as it is written."""
         scratch = self.folder / f".{RESULTS}.tmp"
@@ -201,6 +193,15 @@ class RunStore:
         finally:
             scratch.unlink(missing_ok=True)
         self._results = (self.folder / RESULTS).open("ab")
+
+
+def read_motion(folder: Path, clip_id: str) -> tuple[ShotMotion, ...]:
+    """The stored motion of a clip.
+
+    Raises:
+        ValueError: There is none, or it is damaged.
+    """
+    return read_trajectories(folder / TRAJECTORIES / f"{clip_id}.npz")
 
 
 def finished(folder: Path) -> dict[str, Finished]:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
-from dollygrip.runners.formats.trajectories import read_trajectories
-from dollygrip.runners.pipeline import reclassify
+from dollygrip.runners.pipeline import reclassify_stored
 from dollygrip.runners.registry import choose
-from dollygrip.runners.store import TRAJECTORIES, StoreError, read_records
+from dollygrip.runners.store import StoreError, read_records
 
 
 @dataclass(frozen=True)
@@ -79,29 +77,17 @@ def reclassified(system: System, classifier: str) -> System:
 
     Raises:
         SettingsError: There is no such classifier.
-        StoreError: Stored motion is damaged.
     """
     choice = choose("classifier", classifier)
     judge = choice.make()
-    about = {"classifier": {"name": choice.name, "hash": choice.hash}}
     records = (answer.record for answer in system.answers)
     answers = tuple(
-        _answer(_judged(system.source, record, judge, about)) for record in records if record
+        _answer(reclassify_stored(record, system.source, judge, choice))
+        for record in records
+        if record
     )
     name = f"{system.estimator} + {classifier}"
     return replace(system, name=name, answers=answers, classifier=classifier)
-
-
-def _judged(
-    run: Path, record: ClipLabels, judge: Classifier, about: dict[str, dict[str, str]]
-) -> ClipLabels:
-    if not record.shots:  # there never was a motion: the failure stands
-        return reclassify(record, (), judge, about)
-    file = run / TRAJECTORIES / f"{record.clip_id}.npz"
-    try:
-        return reclassify(record, read_trajectories(file), judge, about)
-    except ValueError as error:
-        raise StoreError(f"{file}: {error}; label its clip again") from error
 
 
 def _names(records: list[ClipLabels], kind: str) -> str:

@@ -1,5 +1,7 @@
 """The command that puts systems side by side."""
 
+import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,16 @@ def test_says_that_nothing_is_known_of_accuracy_without_labels(
     assert "no numbers to stand beside them" in said
     assert main(["compare", run, "-o", str(tmp_path)]) == 0
     assert "average precision" not in (tmp_path / "report.md").read_text("utf-8").lower()
+
+
+def test_damaged_motion_costs_its_own_clip(labelled: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(labelled / "run", tmp_path / "run")
+    damaged = min((run / "trajectories").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    out = tmp_path / "out"
+    assert main(["compare", str(run), "--classifiers", "threshold", "-o", str(out)]) == 0
+    own, anew = csv.DictReader((out / "systems.csv").open(encoding="utf-8"))
+    assert (own["failed"], anew["failed"]) == ("0", "1")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from dollygrip.runners.store import (
     content_of,
     finished,
     read_manifest,
+    read_motion,
     read_records,
     to_frame,
     unchanged,
@@ -108,12 +109,12 @@ def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
     shots = (ShotMotion(0.0, 1.0, failure=FAILURE),)
     with RunStore(tmp_path) as store:
         store.append(record("a"), shots)
-        assert store.motion("a")[0].failure == FAILURE
+        assert read_motion(store.folder, "a")[0].failure == FAILURE
         store.append(record("a"))
-        assert len(store.motion("a")) == 1
+        assert len(read_motion(store.folder, "a")) == 1
         store.append(record("a", label=None), ())
         with pytest.raises(ValueError, match="no trajectories"):
-            store.motion("a")
+            read_motion(store.folder, "a")
 
 
 def test_a_second_run_on_the_folder_is_refused_until_the_first_ends(tmp_path):
