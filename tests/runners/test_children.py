@@ -177,8 +177,10 @@ def test_nothing_survives_the_process_that_asked(tmp_path, number):
         f"open({str(note)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}} \\n'); time.sleep(600)"
     )
     asks = (
-        "import sys\nfrom pathlib import Path\n"
+        "import signal, sys\nfrom pathlib import Path\n"
         "from dollygrip.runners.children import Limits, run\n"
+        # Where tests run in the background, Ctrl-C is ignored, and so it would be here.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"run([sys.executable, '-c', {child!r}], folder=Path({str(tmp_path)!r}),"
         " limits=Limits(60, 2000))"
     )
