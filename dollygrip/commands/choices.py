@@ -1,4 +1,4 @@
-"""Options that several commands share: estimator, classifier, settings, poses."""
+"""Options that several commands share: estimator, classifier, settings, poses, intervals."""
 
 import argparse
 from typing import Any
@@ -51,6 +51,20 @@ def add_poses(parser: argparse.ArgumentParser) -> None:
         "--unit",
         choices=("any", "metres"),
         help="unit of the poses; in metres, small moves count as small (default: any)",
+    )
+
+
+def add_bootstrap(parser: argparse.ArgumentParser) -> None:
+    """Add how intervals are found."""
+    parser.add_argument(
+        "--resamples",
+        type=positive(int),
+        default=1000,
+        metavar="N",
+        help="of the bootstrap that gives the 95%% intervals (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: %(default)s)"
     )
 
 

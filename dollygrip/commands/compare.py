@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dollygrip.commands.choices import add_bootstrap
 from dollygrip.console import OK, argument, command, positive, say, with_progress
 
 DEFAULT_REPORT = "dollygrip-report"
@@ -63,16 +64,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="clips that the page shows, those with the most disagreement (default: %(default)s)",
     )
-    compare.add_argument(
-        "--resamples",
-        type=positive(int),
-        default=1000,
-        metavar="N",
-        help="of the bootstrap that gives the 95%% intervals (default: %(default)s)",
-    )
-    compare.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: %(default)s)"
-    )
+    add_bootstrap(compare)
 
 
 def run(options: argparse.Namespace) -> int:

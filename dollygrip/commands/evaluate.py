@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dollygrip.console import OK, add_json, add_run, command, positive, print_table, printable, say
+from dollygrip.commands.choices import add_bootstrap
+from dollygrip.console import OK, add_json, add_run, command, print_table, printable, say
 
 if TYPE_CHECKING:
     from dollygrip.runners.formats.truth import LabelledClip
@@ -46,16 +47,7 @@ def add(commands: Any) -> None:
         metavar="FOLDER",
         help="write evaluation.json, .csv and .md, and CameraBench's official score files",
     )
-    evaluate.add_argument(
-        "--resamples",
-        type=positive(int),
-        default=1000,
-        metavar="N",
-        help="of the bootstrap that gives the 95%% intervals (default: %(default)s)",
-    )
-    evaluate.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: %(default)s)"
-    )
+    add_bootstrap(evaluate)
     add_json(evaluate, "print one JSON object instead of tables")
 
 

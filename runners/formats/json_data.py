@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dollygrip.runners.formats.text import unrepeated
-
 # All answers to CameraBench's 3,543 pairs take 4 MB and 90,000 pieces.
 _MOST_BYTES = 64 * 2**20
-# Of lists, objects and what stands in them; small ones take many times their length in memory.
+# Of lists, objects and what stands in them.
 _MOST_PIECES = 4_000_000
 
 
@@ -31,8 +29,24 @@ def read_data(path: Path) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    if sum(map(text.count, "[{,")) > _MOST_PIECES:
-        raise ValueError(f"{path}: more than {_MOST_PIECES} values")
+    return parse(path, text, _MOST_PIECES)
+
+
+def parse(path: Path, text: str, most: int) -> Any:
+    """The data in JSON text.
+
+    Args:
+        path: Of the file, for messages.
+        text: What it holds.
+        most: Lists, objects and values that it may have: small ones take many times their length
+            once they are read.
+
+    Raises:
+        ValueError: It has more, is no JSON, nested too deeply, or says a thing twice; one line
+            that names the file.
+    """
+    if sum(map(text.count, "[{,")) > most:
+        raise ValueError(f"{path}: more lists and numbers than are read, more than {most} values")
     try:
         return json.loads(text, object_pairs_hook=unrepeated)
     except json.JSONDecodeError as error:
@@ -41,3 +55,17 @@ def read_data(path: Path) -> Any:
         raise ValueError(f"{path}: nested too deeply") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for ``object_pairs_hook``.
+
+    Raises:
+        ValueError: It says a thing twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"an object has {key[:40]!r} twice")
+        found[key] = value
+    return found

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dollygrip.runners.formats.json_data import read_data
+from dollygrip.runners.formats.json_data import read_data, unrepeated
 from dollygrip.runners.formats.path import PoseError
-from dollygrip.runners.formats.text import read_lines, unrepeated
+from dollygrip.runners.formats.text import read_lines
 from dollygrip.runners.formats.truth import LabelError
 
 FOLDER = "vqa_and_retrieval"

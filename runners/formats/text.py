@@ -1,12 +1,12 @@
 """Tables of numbers and JSON as text, read strictly and within bounds."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from dollygrip.geometry.arrays import FloatArray
 from dollygrip.runners.formats.files import write_atomically
+from dollygrip.runners.formats.json_data import parse
 from dollygrip.runners.formats.path import MOST_BYTES, MOST_POSES, PoseError, naming
 
 _LONGEST_LINE = 64 * 1024
@@ -162,28 +162,7 @@ def read_json(path: Path) -> Any:
             has far more in it than the most poses.
     """
     text = read_text(path)
-    # Small pieces take many times their length once they are read.
-    if sum(map(text.count, "[{,")) > _MOST_PIECES:
-        raise PoseError(f"{path}: more lists and numbers than {MOST_POSES} poses can have")
     try:
-        return json.loads(text, object_pairs_hook=unrepeated)
-    except json.JSONDecodeError as error:
-        raise PoseError(f"{path}:{error.lineno}: no JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise PoseError(f"{path}: nested too deeply") from error
+        return parse(path, text, _MOST_PIECES)
     except ValueError as error:
-        raise PoseError(f"{path}: {error}") from error
-
-
-def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, for ``object_pairs_hook``.
-
-    Raises:
-        ValueError: It says a thing twice.
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"an object has {key[:40]!r} twice")
-        found[key] = value
-    return found
+        raise PoseError(str(error)) from error

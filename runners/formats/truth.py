@@ -17,8 +17,9 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar
 
 from dollygrip.classifiers.labels import BY_NAME, DEFINITIONS, PRIMITIVES
+from dollygrip.runners.formats.json_data import unrepeated
 from dollygrip.runners.formats.path import PoseError
-from dollygrip.runners.formats.text import read_lines, unrepeated
+from dollygrip.runners.formats.text import read_lines
 
 _MOST_BYTES = 64 * 2**20
 _MOST_CLIPS = 1_000_000
