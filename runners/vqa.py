@@ -152,6 +152,31 @@ def evaluate_vqa(pairs: Sequence[Pair], scores: Iterable[VqaScores]) -> tuple[Vq
     return tuple(_evaluation(name, pairs, samples) for name, samples in systems.items())
 
 
+def sample(
+    number: int, pair: Pair, yes: Sequence[float], method: str, error: str | None = None
+) -> VqaSample:
+    """The answers to a pair as an entry of an official score file.
+
+    Args:
+        number: Of the sample.
+        pair: What was asked of which clips.
+        yes: Probability of yes: to the first question on both clips, then to the second.
+        method: Who answered.
+        error: Why not all four are known.
+    """
+    return VqaSample(
+        sample_id=str(number),
+        pos_video=pair.pos_video,
+        neg_video=pair.neg_video,
+        pos_question=pair.pos_question,
+        neg_question=pair.neg_question,
+        method=method,
+        yes_scores=None if error else Cells(*yes),
+        no_scores=None if error else Cells(*(1.0 - score for score in yes)),
+        error=error,
+    )
+
+
 # --- answers --------------------------------------------------------------------------------
 
 
@@ -164,17 +189,7 @@ def _sample(number: int, pair: Pair, found: Mapping[str, Answer | None], method:
                 cells.append(_yes(text, found[video]))
             except _Unanswered as reason:
                 error = error or f"{video}: {reason}"
-    return VqaSample(
-        sample_id=str(number),
-        pos_video=pair.pos_video,
-        neg_video=pair.neg_video,
-        pos_question=pair.pos_question,
-        neg_question=pair.neg_question,
-        method=method,
-        yes_scores=None if error else Cells(*cells),
-        no_scores=None if error else Cells(*(1.0 - yes for yes in cells)),
-        error=error,
-    )
+    return sample(number, pair, cells, method, error)
 
 
 class _Unanswered(Exception):

@@ -12,7 +12,6 @@ from dollygrip.runners.formats.pairs import Description, Pair
 from dollygrip.runners.formats.scores import (
     Captions,
     CaptionSample,
-    Cells,
     ClassificationSample,
     ClassificationScores,
     Metadata,
@@ -23,6 +22,7 @@ from dollygrip.runners.formats.scores import (
 from dollygrip.runners.formats.truth import LabelledClip, match
 from dollygrip.runners.vlm.answers import Outcome
 from dollygrip.runners.vlm.planning import Query
+from dollygrip.runners.vqa import sample
 
 METHOD_TYPE = "VLM"
 _NOT_KNOWN = ""
@@ -245,7 +245,7 @@ def _found(
 
 
 def _cells(pair: Pair, pos: Path, neg: Path) -> tuple[Query, Query, Query, Query]:
-    """Each question about each clip, in the order of :class:`Cells`."""
+    """Each question about each clip, in the order of :func:`dollygrip.runners.vqa.sample`."""
     return (
         Query(pos, pair.pos_question),
         Query(neg, pair.pos_question),
@@ -260,14 +260,5 @@ def _vqa_sample(
     got = [answers[query] for query in _cells(pair, pos, neg)]
     yes = [cell.score for cell in got if cell.score is not None]
     complete = len(yes) == len(got)
-    return VqaSample(
-        sample_id=str(number),
-        pos_video=pair.pos_video,
-        neg_video=pair.neg_video,
-        pos_question=pair.pos_question,
-        neg_question=pair.neg_question,
-        method=method,
-        yes_scores=Cells(*yes) if complete else None,
-        no_scores=Cells(*(1.0 - score for score in yes)) if complete else None,
-        error=None if complete else next(cell.error for cell in got if cell.error),
-    )
+    error = None if complete else next(cell.error for cell in got if cell.error)
+    return sample(number, pair, yes, method, error)
