@@ -140,7 +140,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 
     class Serving(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
+            super().__init__(*args, directory=str(tmp_path))
 
         def log_message(self, format: str, *args: object) -> None:
             asked.append(format % args)
