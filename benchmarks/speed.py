@@ -254,7 +254,8 @@ def measure_stages(path: Path) -> list[Share]:
     from dollygrip.runners.formats.trajectories import ShotMotion
     from dollygrip.runners.pipeline import classify_shots
     from dollygrip.runners.shots import split_shots
-    from dollygrip.runners.store import RunStore, update_tables
+    from dollygrip.runners.store import RunStore
+    from dollygrip.runners.tables import update_tables
     from dollygrip.runners.video import read_frames
 
     cv2.setNumThreads(1)

@@ -3,9 +3,8 @@
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
-from dollygrip.runners.engine import Recipe, Task, Workers, decoders, start_workers
-from dollygrip.runners.formats.catalog import find_poses
+from dollygrip.runners.content import stamp_of
+from dollygrip.runners.engine import Workers, decoders, start_workers
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
 from dollygrip.runners.needs import missing
 from dollygrip.runners.pipeline import label_clip_file, reclassify_stored
+from dollygrip.runners.plan import POSES, Plan, make_plan
+from dollygrip.runners.recipe import Recipe
 from dollygrip.runners.registry import (
     Choice,
     Kind,
@@ -28,24 +29,16 @@ from dollygrip.runners.registry import (
     read_settings,
 )
 from dollygrip.runners.store import (
-    Finished,
     RunStore,
-    clip_id_of,
-    finished,
     read_manifest,
     read_records,
     records_at,
-    stamp_of,
-    to_frame,
-    unchanged,
-    update_tables,
 )
-from dollygrip.runners.video import find_clips
+from dollygrip.runners.tables import to_frame, update_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POSES = "poses"
 _VERSIONS = ("dollygrip", "numpy", "opencv-python-headless", "av", "pycolmap")
 
 AnyPath = str | os.PathLike[str]
@@ -186,7 +179,7 @@ def load_results(run: AnyPath) -> "pd.DataFrame":
         run: The run folder; the run may still be going on.
 
     Returns:
-        The columns of ``results.csv``; see :func:`dollygrip.runners.store.to_frame`.
+        The columns of ``results.csv``; see :func:`dollygrip.runners.tables.to_frame`.
 
     Raises:
         StoreError: The folder holds no run.
@@ -226,25 +219,6 @@ def classify_run(
         update_tables(folder)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What there is to do for some inputs.
-
-    Attributes:
-        kept: Where the run has records that are still right.
-        motion_kept: Where it has records whose motion is still right, but not their classifier.
-        tasks: Clips to label.
-    """
-
-    kept: tuple[int, ...]
-    motion_kept: tuple[int, ...]
-    tasks: tuple[Task, ...]
-
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self.kept) + len(self.motion_kept) + len(self.tasks)
-
-
 def make_recipe(
     estimator: str,
     classifier: str,
@@ -280,39 +254,6 @@ def make_recipe(
     return Recipe(chosen, _choose("classifier", classifier, settings), timeout=timeout)
 
 
-def make_plan(
-    inputs: Iterable[AnyPath],
-    recipe: Recipe,
-    run: AnyPath | None = None,
-    *,
-    retry_failed: bool = False,
-) -> Plan:
-    """Find the clips of some inputs, and which of them a run has records of.
-
-    Args:
-        inputs: Files and folders.
-        recipe: How they are to be labelled.
-        run: The run folder to go on with.
-        retry_failed: Failed records do not count.
-    """
-    known = {} if run is None else finished(Path(run))
-    kept, motion_kept, tasks = [], [], []
-    for path, clip_id in _named(inputs, known, _finder(recipe)):
-        record = known.get(clip_id)
-        if (
-            record is None
-            or not unchanged(path, record.content)
-            or record.settings[0] != recipe.hashes[0]
-            or (record.failed and retry_failed)
-        ):
-            tasks.append(Task(os.fspath(path), clip_id))
-        elif record.settings[1] != recipe.hashes[1]:
-            motion_kept.append(record.offset)
-        else:
-            kept.append(record.offset)
-    return Plan(tuple(kept), tuple(motion_kept), tuple(tasks))
-
-
 def carry_out(
     plan: Plan, recipe: Recipe, store: RunStore, workers: Workers
 ) -> Iterator[ClipLabels]:
@@ -340,42 +281,6 @@ def _choose(
     else:
         tables = check_settings(settings or {})
     return choose(kind, name, {**tables[kind].get(name, {}), **(given or {})})
-
-
-def _finder(recipe: Recipe) -> Callable[[Iterable[Path]], Iterator[Path]]:
-    """What finds the clips below an input: pose files where they are read without a video."""
-    settings = recipe.estimator.settings
-    if recipe.estimator.name == POSES and not settings["poses"]:
-        return partial(find_poses, name=settings["format"] or None)
-    return find_clips
-
-
-def _named(
-    inputs: Iterable[AnyPath],
-    known: Mapping[str, Finished],
-    find: Callable[[Iterable[Path]], Iterator[Path]],
-) -> Iterator[tuple[Path, str]]:
-    """Each clip once, with its name in the run.
-
-    The name comes from the clip's place below its input, so that a folder may move. Where that
-    is taken by another clip (another input with the same file names), it comes from the whole
-    path.
-    """
-    files: set[str] = set()
-    taken: set[str] = set()
-    for given in map(Path, inputs):
-        for path in find([given]):
-            whole = path.absolute()
-            if str(whole) in files:
-                continue
-            files.add(str(whole))
-            name = clip_id_of(path, given.parent if path == given else given)
-            other = known.get(name)
-            stranger = other and other.path != str(path) and not unchanged(path, other.content)
-            if name in taken or stranger:
-                name = clip_id_of(whole, Path(whole.anchor))
-            taken.add(name)
-            yield path, name
 
 
 def _manifest(recipe: Recipe) -> dict[str, Any]:

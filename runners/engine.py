@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 from pebble import ProcessExpired, ProcessPool
 
 from dollygrip.classifiers.reliability import Failure, Reason
-from dollygrip.runners.registry import Choice, choose
+from dollygrip.runners.recipe import Recipe, Task
+from dollygrip.runners.registry import choose
 from dollygrip.runners.video import find_clips
 
 if TYPE_CHECKING:
@@ -46,52 +45,6 @@ _DO_NOT_START = (
 
 class EngineError(RuntimeError):
     """The workers themselves cannot run; no clip is to blame."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One clip to label.
-
-    Attributes:
-        path: The file as it was given.
-        clip_id: Its name in the run.
-    """
-
-    path: str
-    clip_id: str
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How every clip of a run is labelled.
-
-    Attributes:
-        estimator: Which, with its settings.
-        classifier: Which, with its settings.
-        timeout: Seconds that one clip may take; None for no limit.
-    """
-
-    estimator: Choice
-    classifier: Choice
-    timeout: float | None = None
-
-    @property
-    def batch(self) -> int:
-        """How many clips a worker takes at once."""
-        return int(self.estimator.settings.get("batch", 1))
-
-    @property
-    def hashes(self) -> tuple[str, str]:
-        """What tells records of one recipe from those of another."""
-        return self.estimator.hash, self.classifier.hash
-
-    def provenance(self) -> dict[str, Any]:
-        """What every record says of how it was made."""
-        return {
-            "dollygrip": version("dollygrip"),
-            "estimator": {"name": self.estimator.name, "hash": self.estimator.hash},
-            "classifier": {"name": self.classifier.name, "hash": self.classifier.hash},
-        }
 
 
 def default_jobs() -> int:
@@ -251,8 +204,8 @@ def _label_in_pool(
 
 def _cut_off(task: Task, recipe: Recipe, error: BaseException) -> "ClipResult":
     """The result for a clip whose worker gave none."""
+    from dollygrip.runners.content import content_of
     from dollygrip.runners.pipeline import ClipResult, failed_record
-    from dollygrip.runners.store import content_of
 
     if isinstance(error, TimeoutError):
         message = f"took longer than {recipe.timeout:g} s; allow more with --timeout"

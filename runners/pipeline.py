@@ -15,13 +15,14 @@ from dollygrip.classifiers.base import Classifier, combine, failed
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.appearance import Appearance
+from dollygrip.runners.content import Content, content_of
 from dollygrip.runners.estimators.base import Estimator, MotionReader, crash, estimated
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.memory import forget_peak, peak_mb
 from dollygrip.runners.registry import Choice
 from dollygrip.runners.shots import split_shots
-from dollygrip.runners.store import Content, clip_id_of, content_of, read_motion
+from dollygrip.runners.store import clip_id_of, read_motion
 from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
 
 STILL_PICTURE = Failure(

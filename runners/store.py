@@ -4,30 +4,24 @@
 goes on where it stopped. ``docs/records.md`` describes the files.
 """
 
-import csv
 import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
-from dollygrip.runners.formats.catalog import file_of
+from dollygrip.runners.content import Content
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, read_lines
 from dollygrip.runners.formats.maps import write_maps
-from dollygrip.runners.formats.sheets import defused
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
@@ -36,8 +30,7 @@ from dollygrip.runners.formats.trajectories import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    pass
 
 RESULTS = "results.jsonl"
 MANIFEST = "manifest.json"
@@ -69,28 +62,9 @@ class Finished:
 
     offset: int
     path: str
-    content: "Content | None"
+    content: Content | None
     settings: tuple[str, str]
     failed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a clip's file held when it was read.
-
-    Attributes:
-        size: Bytes, summed over an image folder.
-        modified: Time of the last change, seconds since 1970.
-        hash: BLAKE2b of the bytes; for an image folder, of the names and sizes.
-    """
-
-    size: int
-    modified: float
-    hash: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data."""
-        return {"size": self.size, "modified": self.modified, "hash": self.hash}
 
 
 class RunStore:
@@ -270,52 +244,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return data
 
 
-def content_of(path: Path, known: Content | None = None) -> Content | None:
-    """What a clip's file holds now; None when it cannot be read.
-
-    Args:
-        path: A file, a folder of pictures, or one camera of a pose file.
-        known: What it held before: a file of the same size and time is not read again.
-    """
-    path = file_of(path)
-    try:
-        if path.is_dir():
-            return _folder_content(path)
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait for ever
-            return None
-        if known and (known.size, known.modified) == (status.st_size, status.st_mtime):
-            return known
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-        return Content(status.st_size, status.st_mtime, digest.hexdigest())
-    except OSError:
-        return None
-
-
-def unchanged(path: Path, known: Content | None) -> bool:
-    """Whether a clip's file holds what it held before; its time of change alone says nothing."""
-    now = content_of(path, known)
-    if now is None or known is None:
-        return now is known
-    return (now.size, now.hash) == (known.size, known.hash)
-
-
-def stamp_of(path: Path) -> str:
-    """Short, and another one once a file, or one below a folder, has changed."""
-    inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-    digest = hashlib.blake2b(digest_size=8)
-    for file in inside:
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            place = os.fsencode(file.relative_to(path))
-            digest.update(b"%s\0%d\0%d\n" % (place, status.st_size, status.st_mtime_ns))
-    return digest.hexdigest()
-
-
 def clip_id_of(path: Path, root: Path) -> str:
     """A file name that tells clips apart: the clip's stem and a hash of its place below ``root``.
 
@@ -328,141 +256,6 @@ def clip_id_of(path: Path, root: Path) -> str:
     digest = hashlib.blake2b(os.fsencode(place), digest_size=5).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-")[:48]
     return f"{stem}-{digest}" if stem else digest
-
-
-def write_tables(folder: Path) -> tuple[Path, Path]:
-    """Write ``results.parquet`` and ``results.csv``, one row a clip; returns their paths."""
-    from pyarrow.parquet import write_table
-
-    rows = to_table(read_records(folder))
-    parquet, table = folder / PARQUET, folder / CSV
-    scratch = folder / f".{PARQUET}.tmp"
-    write_table(rows, scratch)
-    scratch.replace(parquet)
-    scratch = folder / f".{CSV}.tmp"
-    with scratch.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows.column_names)
-        for part in rows.to_batches(_ROWS_AT_ONCE):
-            columns = (column.to_pylist() for column in part.columns)
-            writer.writerows(map(defused, row) for row in zip(*columns, strict=True))
-    scratch.replace(table)
-    return parquet, table
-
-
-def update_tables(folder: Path) -> None:
-    """Write the tables unless they are newer than the last record."""
-    tables = [folder / name for name in (PARQUET, CSV)]
-    last = (folder / RESULTS).stat().st_mtime_ns
-    if not all(path.exists() and path.stat().st_mtime_ns > last for path in tables):
-        write_tables(folder)
-
-
-def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
-    """Records as a data frame; the columns are those of :func:`to_table`."""
-    import pandas as pd
-    import pyarrow as pa
-
-    kinds: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
-    return to_table(records).to_pandas(types_mapper=kinds.get)
-
-
-def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
-    """Records as a table: one row a clip.
-
-    Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
-    ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
-    missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
-    """
-    import pyarrow as pa
-
-    kinds = {
-        **_HEAD,
-        **dict.fromkeys(BY_NAME, "bool"),
-        **{f"score_{name}": "float64" for name in BY_NAME},
-    }
-    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
-    parts = [pa.Table.from_batches([], schema)]
-    # In parts, since rows as dicts take ten times the room of a table.
-    while rows := [dumps(_row(record)) for record in islice(records, _ROWS_AT_ONCE)]:
-        parts.append(_read_json("\n".join(rows).encode(), schema))
-    return pa.concat_tables(parts, promote_options="permissive")
-
-
-def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
-    """JSON lines as a table.
-
-    To make an array of a list, pyarrow would load pandas, which takes longer than many a clip.
-    """
-    from pyarrow.json import ParseOptions, ReadOptions, read_json
-
-    return read_json(
-        BytesIO(lines),
-        ReadOptions(use_threads=False, block_size=len(lines) + 1),
-        ParseOptions(explicit_schema=schema),
-    )
-
-
-_ROWS_AT_ONCE = 5000
-_HEAD = {
-    "path": "string",
-    "clip_id": "string",
-    "failure": "string",
-    "failure_message": "string",
-    "trust": "float64",
-    "caption": "string",
-    "duration": "float64",
-}
-
-
-def _row(record: ClipLabels) -> dict[str, Any]:
-    whole = record.whole
-    failed = whole.failure is not None
-    video = record.provenance.get("video") or {}
-    head = (
-        _encodable(record.path),
-        record.clip_id,
-        whole.failure.reason.value if whole.failure else None,
-        _encodable(whole.failure.message) if whole.failure else None,
-        whole.trust,
-        whole.caption,
-        video.get("duration"),
-    )
-    present = {name: None if failed else name in whole.labels for name in BY_NAME}
-    scores = {f"score_{name}": whole.scores.get(name) for name in BY_NAME}
-    return {
-        **dict(zip(_HEAD, head, strict=True)),
-        **present,
-        **scores,
-        **_flat(whole.attributes),
-    }
-
-
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, keys joined by underscores; lists as JSON."""
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}_"))
-        else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple) else value
-    return flat
-
-
-def _encodable(text: str) -> str:
-    """A file name that is not UTF-8 has bytes that no table can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _folder_content(folder: Path) -> Content:
-    digest, size, modified = hashlib.blake2b(digest_size=16), 0, 0.0
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_file():
-            status = entry.stat()
-            digest.update(os.fsencode(entry.name) + b"\0%d\0" % status.st_size)
-            size += status.st_size
-            modified = max(modified, status.st_mtime)
-    return Content(size, modified, digest.hexdigest())
 
 
 def _locked(folder: Path) -> IO[bytes]:

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the tables and print their names; the exit code."""
-    from dollygrip.runners.store import write_tables
+    from dollygrip.runners.tables import write_tables
 
     for path in write_tables(Path(options.run)):
         print(printable(str(path)))

@@ -67,8 +67,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespace) -> int:
-    from dollygrip.api import carry_out, make_plan, make_recipe
-    from dollygrip.runners.store import RunStore, update_tables
+    from dollygrip.api import carry_out, make_recipe
+    from dollygrip.runners.plan import make_plan
+    from dollygrip.runners.store import RunStore
+    from dollygrip.runners.tables import update_tables
 
     estimator, given = chosen_estimator(options)
     recipe = make_recipe(

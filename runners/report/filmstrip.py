@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dollygrip.classifiers.reliability import Reason
-from dollygrip.runners.store import Content, unchanged
+from dollygrip.runners.content import Content, unchanged
 from dollygrip.runners.video import Frame, FrameRequest, VideoError, printable, read_frames
 
 PICTURES = 8

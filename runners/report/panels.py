@@ -6,12 +6,13 @@ from typing import Any
 
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.runners.comparison import unanswered
+from dollygrip.runners.content import Content
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.trajectories import read_trajectories
 from dollygrip.runners.report.charts import run_names
 from dollygrip.runners.report.filmstrip import filmstrip
 from dollygrip.runners.report.paths import drawn_motion
-from dollygrip.runners.store import TRAJECTORIES, Content
+from dollygrip.runners.store import TRAJECTORIES
 from dollygrip.runners.systems import Answer, System
 from dollygrip.runners.video import printable
 

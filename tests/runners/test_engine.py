@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dollygrip.classifiers.reliability import Reason
-from dollygrip.runners.engine import Recipe, Task, Workers
+from dollygrip.runners.engine import Workers
+from dollygrip.runners.recipe import Recipe, Task
 from dollygrip.runners.registry import (
     SettingsError,
     check_settings,

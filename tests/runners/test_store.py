@@ -17,20 +17,18 @@ from hypothesis import strategies as st
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels, Segment, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.content import content_of, unchanged
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.store import (
     RunStore,
     StoreError,
     clip_id_of,
-    content_of,
     finished,
     read_manifest,
     read_motion,
     read_records,
-    to_frame,
-    unchanged,
-    write_tables,
 )
+from dollygrip.runners.tables import to_frame, write_tables
 
 FAILURE = Failure(Reason.TOO_DARK, "The picture is black.")
 
@@ -257,7 +255,7 @@ def test_tables_do_not_wait_for_pandas_to_load(tmp_path):
         store.append(record())
     code = (
         "import sys, pathlib\n"
-        "from dollygrip.runners.store import write_tables\n"
+        "from dollygrip.runners.tables import write_tables\n"
         "write_tables(pathlib.Path(sys.argv[1]))\n"
         "assert 'pandas' not in sys.modules\n"
     )

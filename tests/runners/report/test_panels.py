@@ -16,11 +16,12 @@ from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, motion_profile
 from dollygrip.geometry.synthetic import camera_path, named_motions
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.content import content_of
 from dollygrip.runners.formats.trajectories import ShotMotion, write_trajectories
 from dollygrip.runners.report.filmstrip import PICTURES, filmstrip
 from dollygrip.runners.report.panels import panel
 from dollygrip.runners.report.paths import drawn_motion
-from dollygrip.runners.store import TRAJECTORIES, content_of
+from dollygrip.runners.store import TRAJECTORIES
 from dollygrip.runners.systems import Answer, System
 
 PAN, ROLL = AXES.index("pan"), AXES.index("roll")
