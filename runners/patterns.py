@@ -1,0 +1,1 @@
+"""Paths that a pattern such as ``clips/**/*.mp4`` means."""
