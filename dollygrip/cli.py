@@ -25,7 +25,8 @@ from dollygrip.commands import (
     view,
     vlm,
 )
-from dollygrip.console import USAGE_ERROR, Parser, say
+from dollygrip.console import USAGE_ERROR, Parser, complain, log_as, say
+from dollygrip.stopping import Stopped
 
 # In the order in which --help lists them.
 COMMANDS = (
@@ -54,17 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # a name must not fail on a narrow terminal
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
+    # What was typed, for commands that tell how to go on.
+    options.typed = sys.argv[1:] if arguments is None else arguments
+    log_as(getattr(options, "log_format", "text"))
     try:
         return int(options.command(options))
     except BrokenPipeError:
         # The reader has seen enough (head, a pager). Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say("stopped; a run keeps what is finished, and the same command goes on with it")
-        return 128 + signal.SIGINT
+        return stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
     except _errors() as error:
-        say(f"error: {_reason(error)}")
+        complain(_reason(error))
         return USAGE_ERROR
 
 

@@ -1,10 +1,12 @@
 """What the commands share: words for people on stderr, tables, progress, kinds of arguments."""
 
 import argparse
+import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
@@ -12,6 +14,9 @@ OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
 DEFAULT_RUN = "dollygrip-run"
 # Columns of a table that goes into a pipe.
 PIPE_WIDTH = 120
+
+LOG_FORMATS = ("text", "json")
+_log_format = "text"
 
 _T = TypeVar("_T")
 
@@ -49,6 +54,16 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser, summary: str) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help=summary)
+
+
+def add_log_format(parser: argparse.ArgumentParser) -> None:
+    """Add ``--log-format``."""
+    parser.add_argument(
+        "--log-format",
+        choices=LOG_FORMATS,
+        default="text",
+        help="what stderr gets: sentences and a bar, or JSON lines (default: %(default)s)",
+    )
 
 
 def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -93,9 +108,14 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], hidden: 
     print(drawn.get(), end="", flush=True)
 
 
+def on_a_screen() -> bool:
+    """Whether stderr can show what changes in place."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
 def with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
     """The same items, with a bar on the terminal."""
-    if not sys.stderr.isatty():
+    if not on_a_screen():
         yield from items
         return
     from rich.console import Console
@@ -103,7 +123,13 @@ def with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        refresh_per_second=2,
+        redirect_stdout=sys.stdout.isatty(),  # never what goes into a file
+    ) as progress:
         bar = progress.add_task("", total=total)
         for item in items:
             yield item
@@ -116,9 +142,51 @@ def argument(path: str) -> str:
     return f"-- {quoted}" if path.startswith("-") else quoted
 
 
+def log_as(form: str) -> None:
+    """Choose what stderr gets: sentences (``text``) or JSON lines (``json``)."""
+    global _log_format
+    _log_format = form
+
+
+def logs_json() -> bool:
+    """Whether stderr gets JSON lines."""
+    return _log_format == "json"
+
+
 def say(line: str) -> None:
     """Tell a person something, in one line on stderr."""
-    print(printable(line), file=sys.stderr, flush=True)
+    if logs_json():
+        tell("note", message=line)
+    else:
+        _write(printable(line))
+
+
+def complain(message: str) -> None:
+    """Tell what is wrong, in one line on stderr."""
+    if logs_json():
+        tell("error", message=message)
+    else:
+        _write(f"error: {printable(message)}")
+
+
+def tell(event: str, **facts: Any) -> None:
+    """Write one JSON line on stderr, where such lines were asked for."""
+    if not logs_json():
+        return
+    from datetime import UTC, datetime
+
+    from dollygrip.runners.formats.jsonl import dumps
+
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    _write(dumps({"time": now, "event": event, **facts}))
+
+
+def _write(line: str) -> None:
+    # Words that nobody can hear (a full disk, a closed terminal) are no reason to lose a run.
+    with suppress(OSError):
+        # At once, so that lines of two threads do not mix.
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def printable(text: str) -> str:
