@@ -1,5 +1,8 @@
 """What is said of one clip: segments on a timeline, labels of each shot, the whole record."""
 
+import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,6 +12,12 @@ SCHEMA_VERSION = 1
 
 # Clips are ranked by their scores; coarser ones would tie.
 _DIGITS = 6
+
+# The name of a clip in a run is that of its files, too: it must not lead out of their folder.
+_CLIP_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+# What is nested more deeply, or has more in it, was not written by any classifier.
+_DEEPEST = 16
+_MOST_ATTRIBUTES = 1000
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,9 @@ class ShotLabels:
 
         Raises:
             KeyError: A field is missing.
+            ValueError: A field holds something else.
         """
+        _check(data, _SHOT_FIELDS)
         failure = data["failure"]
         return cls(
             start=data["start"],
@@ -171,12 +182,14 @@ class ClipLabels:
         """Read back what :meth:`to_dict` wrote.
 
         Raises:
-            ValueError: The data has another schema version or lacks a field.
+            ValueError: The data has another schema version, lacks a field or has a wrong one.
         """
         version = data.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(f"record has schema version {version}, expected {SCHEMA_VERSION}")
         try:
+            _check(data, _CLIP_FIELDS)
+            _check(data["provenance"], _PROVENANCE_FIELDS, optional=True)
             return cls(
                 clip_id=data["clip_id"],
                 path=data["path"],
@@ -186,6 +199,98 @@ class ClipLabels:
             )
         except KeyError as error:
             raise ValueError(f"record lacks the field {error}") from error
+
+
+def _check(
+    data: Mapping[str, Any], fields: Mapping[str, Callable[[Any], bool]], *, optional: bool = False
+) -> None:
+    """Raise where a field is missing or of the wrong kind: anybody may have written the file."""
+    for name, fits in fields.items():
+        if optional and name not in data:
+            continue
+        if not fits(data[name]):
+            raise ValueError(f"record has a wrong {name!r}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_data(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether it is nested only so deeply."""
+    items = value.values() if isinstance(value, dict) else value
+    inside = [item for item in items if isinstance(item, dict | list)]
+    return depth > 0 and all(_is_data(item, depth - 1) for item in inside)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and _is_data(value)
+
+
+def _is_reason(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_text(value.get(n)) for n in ("reason", "message"))
+
+
+def _is_segment(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"motion", "start", "end", "score"}
+        and _is_text(value["motion"])
+        and all(_is_number(value[name]) for name in ("start", "end", "score"))
+    )
+
+
+def _is_choice(value: Any) -> bool:
+    """Whether it says which estimator or classifier it was."""
+    return isinstance(value, dict) and all(
+        _is_text(value.get(name, "")) for name in ("name", "hash")
+    )
+
+
+def _none_or(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
+def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+def _leaves(value: Any) -> int:
+    return sum(map(_leaves, value.values())) if isinstance(value, dict) else 1
+
+
+_SHOT_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "start": _is_number,
+    "end": _is_number,
+    "labels": _list_of(_is_text),
+    "scores": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "segments": _list_of(_is_segment),
+    "ambiguous": _list_of(lambda pair: _list_of(_is_text)(pair) and len(pair) == 2),
+    "failure": _none_or(_is_reason),
+    "trust": _is_number,
+    "doubts": _list_of(_is_reason),
+    "attributes": lambda value: _is_object(value) and _leaves(value) <= _MOST_ATTRIBUTES,
+    "caption": _is_text,
+    "diagnostics": _is_object,
+}
+_CLIP_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "clip_id": lambda value: _is_text(value) and _CLIP_ID.fullmatch(value) is not None,
+    "path": _is_text,
+    "shots": _list_of(lambda shot: isinstance(shot, dict)),
+    "provenance": _is_object,
+}
+_PROVENANCE_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "estimator": _is_choice,
+    "classifier": _is_choice,
+    "content": _none_or(lambda value: isinstance(value, dict)),
+    "video": _none_or(
+        lambda value: isinstance(value, dict) and _none_or(_is_number)(value.get("duration"))
+    ),
+}
 
 
 def _reason_dict(failure: Failure) -> dict[str, str]:

@@ -1,14 +1,29 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all; files that are read only where they are files."""
 
+import errno
 import io
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file to read it.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or device, which could be waited for for ever.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
+    return file
 
 
 def write_atomically(path: Path, data: bytes) -> None:
