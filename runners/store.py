@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.content import Content
 from dollygrip.runners.formats.files import write_atomically
+from dollygrip.runners.formats.json_data import read_data
 from dollygrip.runners.formats.jsonl import dumps, read_lines
 from dollygrip.runners.formats.maps import write_maps
 from dollygrip.runners.formats.trajectories import (
@@ -155,6 +156,7 @@ class RunStore:
     def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
         """Put new records in place of the old ones, all or none; yields each as it is written."""
         scratch = self.folder / f".{RESULTS}.tmp"
+        scratch.unlink(missing_ok=True)  # it may be a link
         try:
             with scratch.open("wb") as file:
                 for record in records:
@@ -234,13 +236,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         StoreError: There is no manifest, or it is damaged.
     """
     try:
-        data = json.loads((folder / MANIFEST).read_bytes())
+        data = read_data(folder / MANIFEST)
     except FileNotFoundError as error:
         raise StoreError(f"{folder} {_NO_RUN}") from error
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder / MANIFEST} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise StoreError(f"{folder / MANIFEST} cannot be read: it holds no object")
+    if not isinstance(data, dict) or not isinstance(data.get("settings", {}), dict):
+        raise StoreError(f"{folder / MANIFEST} cannot be read: it holds no object with settings")
     return data
 
 
@@ -263,6 +265,11 @@ def _locked(folder: Path) -> IO[bytes]:
     ours = (folder / LOCK).exists() or (folder / MANIFEST).exists()
     if not ours and folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder} is not a run folder and not empty; give another with -o")
+    for name in (LOCK, RESULTS, MANIFEST, PARQUET, CSV, TRAJECTORIES, PROFILES, MAPS):
+        # A link would have what is written land elsewhere, a pipe would be waited for.
+        there = folder / name
+        if there.is_symlink() or (there.exists() and not (there.is_file() or there.is_dir())):
+            raise StoreError(f"{there} is a link or no regular file; give another folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / LOCK).open("ab")
     try:

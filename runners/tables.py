@@ -12,7 +12,7 @@ from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.sheets import defused
-from dollygrip.runners.store import CSV, PARQUET, RESULTS, read_records
+from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,12 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     rows = to_table(read_records(folder))
     parquet, table = folder / PARQUET, folder / CSV
     scratch = folder / f".{PARQUET}.tmp"
+    scratch.unlink(missing_ok=True)  # not through a link that lies in wait
     write_table(rows, scratch)
     scratch.replace(parquet)
     scratch = folder / f".{CSV}.tmp"
-    with scratch.open("w", encoding="utf-8", newline="") as file:
+    scratch.unlink(missing_ok=True)
+    with scratch.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows.column_names)
         for part in rows.to_batches(_ROWS_AT_ONCE):
@@ -62,6 +64,9 @@ def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
     Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
     ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
     missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
+
+    Raises:
+        StoreError: Attributes are of different kinds in different records, or far too many.
     """
     import pyarrow as pa
 
@@ -72,10 +77,26 @@ def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
     }
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
     parts = [pa.Table.from_batches([], schema)]
-    # In parts, since rows as dicts take ten times the room of a table.
-    while rows := [dumps(_row(record)) for record in islice(records, _ROWS_AT_ONCE)]:
-        parts.append(_read_json("\n".join(rows).encode(), schema))
-    return pa.concat_tables(parts, promote_options="permissive")
+    lines = _lines(records)
+    try:
+        # In parts, since rows as dicts take ten times the room of a table.
+        while rows := list(islice(lines, _ROWS_AT_ONCE)):
+            parts.append(_read_json("\n".join(rows).encode(), schema))
+        return pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowException as error:
+        said = str(error).partition("\n")[0]
+        raise StoreError(f"the attributes of the records make no table: {said}") from error
+
+
+def _lines(records: Iterator[ClipLabels]) -> Iterator[str]:
+    """A line of JSON for each row."""
+    columns: set[str] = set()
+    for record in records:
+        row = _row(record)
+        columns.update(row)
+        if len(columns) > _MOST_COLUMNS:
+            raise StoreError(f"records have more than {_MOST_COLUMNS} attributes; no classifier's")
+        yield dumps(row)
 
 
 def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
@@ -93,6 +114,7 @@ def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
 
 
 _ROWS_AT_ONCE = 5000
+_MOST_COLUMNS = 5000
 _HEAD = {
     "path": "string",
     "clip_id": "string",

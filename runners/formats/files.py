@@ -30,7 +30,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
     scratch = _scratch(path)
     try:
-        with scratch.open("wb") as file:
+        scratch.unlink(missing_ok=True)
+        with scratch.open("xb") as file:  # not through a link that lies in wait
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
