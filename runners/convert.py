@@ -1,7 +1,6 @@
 """Camera poses from one file format to another, and what is lost on the way."""
 
 import os
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -173,10 +172,7 @@ def _is_own(source: Path) -> bool:
 
 def _longest_shot(source: Path) -> tuple[ShotMotion, tuple[str, ...]]:
     with naming(source):
-        try:
-            shots = read_trajectories(source)
-        except (zlib.error, MemoryError, AttributeError) as error:
-            raise ValueError(f"is damaged: {error}") from error
+        shots = read_trajectories(source)
         moving = [shot for shot in shots if shot.hypotheses]
         if not moving:
             raise ValueError("holds no path: every shot failed")

@@ -10,7 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,19 @@ _ZIP = b"PK\x03\x04"
 # The record at the end of a zip file; files of up to 4 GiB and 65,534 members have just this one.
 _END = struct.Struct("<4s4H2LH")
 _LARGEST_DIRECTORY = 2**20
+# Of a motion file: of 8,000 shots with five models each it is 18 MB.
+_LARGEST_MOTION_DIRECTORY = 32 * 2**20
+# Four hours of one shot with five models are 100 MB.
+_MOST_UNPACKED = 2 * 2**30
+# Of larger zip files, before the record at the end: where the directory is, in a record of its own.
+_LARGE_END = struct.Struct("<4sQ2H2L4Q")
+_LARGE_PLACE = 20
 
 _MAGIC = b"\x93NUMPY"
 _DESCR = re.compile(rb"'descr':\s*'([<>|=]?[biuf]\d{1,2})'")
 _FORTRAN = re.compile(rb"'fortran_order':\s*(True|False)")
 _SHAPE = re.compile(rb"'shape':\s*\(([\d,\s]*)\)")
+_TEXT = re.compile(rb"'descr':\s*'([<>])U\d+'")
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,60 @@ def read_npy(path: Path) -> Numbers:
         return _numbers(file)
 
 
+@dataclass(frozen=True)
+class MotionArrays:
+    """The arrays of a motion file that is open, by name; read when they are asked for."""
+
+    members: "Mapping[str, _Member]"
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
+        return iter(self.members)
+
+    def __getitem__(self, name: str) -> Numbers:
+        """Numbers.
+
+        Raises:
+            KeyError: There is no such array.
+            ValueError: It is damaged, too large, or a pickle.
+        """
+        return _read(self.members[name], name)
+
+    def text(self, name: str) -> str:
+        """A text, which numpy keeps as an array of one.
+
+        Raises:
+            KeyError: There is no such array.
+            ValueError: It is damaged, too large, or no text.
+        """
+        with _about(name), self.members[name].open() as file:
+            head = file.read(_LONGEST_HEADER)
+            start = 10 + int.from_bytes(head[8:10], "little")
+            found = _TEXT.search(head[:start])
+            if not head.startswith(_MAGIC + b"\1\0") or found is None:
+                layout(head)  # says so of a pickle
+                raise ValueError("is no text")
+            data = head[start:] + _exactly(file, MOST_BYTES)
+            if len(data) >= MOST_BYTES:
+                raise ValueError("is too large")
+            return data.decode("utf-32-le" if found[1] == b"<" else "utf-32-be").rstrip("\0")
+
+
+@contextmanager
+def motion_arrays(path: Path) -> Iterator[MotionArrays]:
+    """Open a motion file of a run.
+
+    Raises:
+        ValueError: It cannot be read, is damaged, or would unpack to far too much; a line that
+            names the file.
+    """
+    with _npz(path, _LARGEST_MOTION_DIRECTORY) as members:
+        # zipfile unpacks no more of a member than this says.
+        if sum(member.info.file_size for member in members.values()) > _MOST_UNPACKED:
+            raise ValueError(f"would unpack to more than {_MOST_UNPACKED // 2**30} GiB")
+        yield MotionArrays(members)
+
+
 def shape_in(path: Path, name: str | None = None) -> tuple[int, ...] | None:
     """The shape of an array, from its header alone; None where there is no such array.
 
@@ -195,11 +257,11 @@ def median_depth(depths: FloatArray | None) -> float:
 
 
 @contextmanager
-def _npz(path: Path) -> Iterator[dict[str, "_Member"]]:
+def _npz(path: Path, largest_directory: int = _LARGEST_DIRECTORY) -> Iterator[dict[str, "_Member"]]:
     with naming(path):
         try:
             with _regular(path).open("rb") as file:
-                _check_directory(file)
+                _check_directory(file, largest_directory)
                 with zipfile.ZipFile(file) as archive:
                     yield {
                         info.filename.removesuffix(".npy"): _Member(archive, info)
@@ -270,7 +332,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return bytes(data)
 
 
-def _check_directory(file: IO[bytes]) -> None:
+def _check_directory(file: IO[bytes], largest: int) -> None:
     """Refuse a zip file whose directory would itself fill the memory."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _END.size))
@@ -278,9 +340,11 @@ def _check_directory(file: IO[bytes]) -> None:
     if len(tail) < _END.size or not tail.startswith(b"PK\x05\x06"):
         raise ValueError("is cut off, or no npz file")
     _, _, _, _, members, directory, _, _ = _END.unpack(tail)
-    file.seek(max(0, size - _END.size - 20))
-    large = file.read(4) == b"PK\x06\x07"
-    if large or directory > _LARGEST_DIRECTORY:
+    file.seek(max(0, size - _END.size - _LARGE_PLACE))
+    if file.read(4) == b"PK\x06\x07":
+        file.seek(max(0, size - _END.size - _LARGE_PLACE - _LARGE_END.size))
+        _, _, _, _, _, _, _, members, directory, _ = _LARGE_END.unpack(file.read(_LARGE_END.size))
+    if directory > largest:
         raise ValueError(f"is too large, with {members} arrays")
 
 

@@ -3,7 +3,6 @@
 ``docs/records.md`` lists the arrays for programs that read them.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray, read_only
+from dollygrip.runners.formats.arrays import motion_arrays
 from dollygrip.runners.formats.files import write_npz
 
 Maps = npt.NDArray[np.float32]
@@ -62,15 +62,15 @@ def read_maps(path: Path) -> dict[int, SceneMaps]:
     """Read what :func:`write_maps` wrote: maps by the number of their shot, from 0.
 
     Raises:
-        ValueError: The file is missing or damaged.
+        ValueError: The file is missing, damaged or a bomb.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with motion_arrays(path) as arrays:
             shots = sorted(
                 int(key.removeprefix("shot").removesuffix("_times"))
                 for key in arrays
                 if key.endswith("_times")
             )
             return {i: SceneMaps(*(arrays[f"shot{i}_{name}"] for name in _ARRAYS)) for i in shots}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name} holds no maps: {error}") from error

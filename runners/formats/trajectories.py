@@ -4,7 +4,7 @@
 """
 
 import json
-import zipfile
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,16 @@ import numpy as np
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
+from dollygrip.runners.formats.arrays import MotionArrays, motion_arrays
 from dollygrip.runners.formats.files import write_npz
+from dollygrip.runners.formats.json_data import parse
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.maps import SceneMaps
 
 FORMAT_VERSION = 1
+
+# Of the description: a shot has about 150 pieces.
+_MOST_PIECES = 4_000_000
 
 _TRAJECTORY_ARRAYS = ("times", "rotations", "centers", "focals", "valid", "sigmas")
 _PROFILE_ARRAYS = (
@@ -95,15 +100,15 @@ def read_trajectories(path: Path) -> tuple[ShotMotion, ...]:
     """Read what :func:`write_trajectories` wrote.
 
     Raises:
-        ValueError: The file is missing, damaged or of another version.
+        ValueError: The file is missing, damaged, a bomb or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            meta = json.loads(str(arrays["meta"][()]))
+        with motion_arrays(path) as arrays:
+            meta = parse(path, arrays.text("meta"), _MOST_PIECES)
             if meta["version"] != FORMAT_VERSION:
                 raise ValueError(f"format version {meta['version']}, expected {FORMAT_VERSION}")
             return tuple(_shot(arrays, i, shot) for i, shot in enumerate(meta["shots"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{path.name} holds no trajectories: {error}") from error
 
 
@@ -127,30 +132,46 @@ def _profile(shot: ShotMotion) -> MotionProfile | None:
     return motion_profile(shot.hypotheses[0].trajectory)
 
 
-def _shot(arrays: Any, i: int, described: dict[str, Any]) -> ShotMotion:
-    failure = described["failure"]
+def _shot(arrays: MotionArrays, i: int, described: dict[str, Any]) -> ShotMotion:
+    failure, diagnostics = described["failure"], described["diagnostics"]
+    if not isinstance(diagnostics, dict):
+        raise ValueError("has diagnostics that are none")
+    if failure is None and not described["models"]:
+        raise ValueError("has a shot without a path that did not fail")
     return ShotMotion(
-        start=described["start"],
-        end=described["end"],
+        start=_number(described["start"]),
+        end=_number(described["end"]),
         hypotheses=tuple(
             _hypothesis(arrays, f"shot{i}_model{j}_", model)
             for j, model in enumerate(described["models"])
         ),
         failure=None if failure is None else _failure_from_dict(failure),
         doubts=tuple(_failure_from_dict(doubt) for doubt in described["doubts"]),
-        diagnostics=described["diagnostics"],
+        diagnostics=diagnostics,
     )
 
 
-def _hypothesis(arrays: Any, prefix: str, described: dict[str, Any]) -> Hypothesis:
-    depth = described["scene_depth"]
+def _hypothesis(arrays: MotionArrays, prefix: str, described: dict[str, Any]) -> Hypothesis:
+    depth, (width, height) = described["scene_depth"], described["size"]
     trajectory = Trajectory(
         **{name: arrays[prefix + name] for name in _TRAJECTORY_ARRAYS},
-        size=tuple(described["size"]),
-        scene_depth=float("nan") if depth is None else depth,
-        metric=described["metric"],
+        size=(int(_number(width)), int(_number(height))),
+        scene_depth=math.nan if depth is None else _number(depth),
+        metric=described["metric"] is True,
     )
-    return Hypothesis(described["model"], described["probability"], trajectory)
+    return Hypothesis(_text(described["model"]), _number(described["probability"]), trajectory)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"has {str(value)[:40]!r} where a number should be")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"has {str(value)[:40]!r} where a text should be")
+    return value
 
 
 def _failure_to_dict(failure: Failure) -> dict[str, str]:
@@ -158,4 +179,4 @@ def _failure_to_dict(failure: Failure) -> dict[str, str]:
 
 
 def _failure_from_dict(data: dict[str, str]) -> Failure:
-    return Failure(Reason(data["reason"]), data["message"])
+    return Failure(Reason(data["reason"]), _text(data["message"]))
