@@ -6,6 +6,7 @@ import sys
 from benchmarks import (
     ablations,
     accuracy,
+    batch,
     calibration,
     confusions,
     conventions,
@@ -19,7 +20,7 @@ from benchmarks import (
 
 BENCHMARKS = (
     *(accuracy, timeline, calibration, ablations, confusions),
-    *(conventions, paths, poses, speed, label_pictures, training),
+    *(conventions, paths, poses, speed, batch, label_pictures, training),
 )
 
 

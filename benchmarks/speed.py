@@ -9,7 +9,6 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.processes import Child, run_child
 from dollygrip.console import SOME_FAILED
 
 DEFAULT = "flow"
@@ -28,15 +28,6 @@ for path in sys.argv[1:]:
     with av.open(path) as container:
         for frame in container.decode(video=0):
             pass
-"""
-# A process starts with its parent's memory on its account, so a small parent starts the child.
-LAUNCHER = """
-import resource, subprocess, sys, time
-quiet, started = subprocess.DEVNULL, time.perf_counter()
-code = subprocess.run(sys.argv[1:], stdout=quiet, stderr=quiet).returncode
-seconds = time.perf_counter() - started
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(code, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
 # What a worker loads before its first clip.
 LOAD = """
@@ -50,21 +41,6 @@ _FAR = 3840
 """Pixels; width of 4K."""
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Child:
-    """What a process took.
-
-    Attributes:
-        seconds: Wall time.
-        cpu_seconds: Processor time, its workers' included.
-        peak_megabytes: Largest resident memory of it or of one of its workers.
-    """
-
-    seconds: float
-    cpu_seconds: float
-    peak_megabytes: float
 
 
 @dataclass(frozen=True)
@@ -295,25 +271,6 @@ def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
     started = time.process_time()
     result = work()
     return result, time.process_time() - started
-
-
-def run_child(command: Sequence[str], fine: Sequence[int] = (0,)) -> Child:
-    """Run a process to its end, its output thrown away.
-
-    Args:
-        command: The command.
-        fine: Exit codes that are no failure.
-
-    Raises:
-        ValueError: It failed.
-    """
-    launched = [sys.executable, "-c", LAUNCHER, *command]
-    done = subprocess.run(launched, stdout=subprocess.PIPE, check=True, text=True)
-    code, seconds, cpu, peak = done.stdout.split()
-    if int(code) not in fine:
-        raise ValueError(f"{' '.join(command[1:])} ended with exit code {code}")
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Child(float(seconds), float(cpu), int(peak) / unit)
 
 
 def _describe(path: Path) -> tuple[str, float]:

@@ -1,7 +1,6 @@
 """What labelling costs is measured on real processes."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,21 +49,6 @@ def test_stages_make_up_the_whole(clip: Path, tmp_path: Path) -> None:
     assert sum(share.share for share in shares) == pytest.approx(1)
     assert all(share.cpu_seconds >= 0 for share in shares)
     assert "track" in speed.render_stages(shares)
-
-
-def test_memory_and_time_are_those_of_the_one_child() -> None:
-    small = speed.run_child([sys.executable, "-c", "pass"])
-    busy = speed.run_child([sys.executable, "-c", "sum(range(20_000_000))"])
-    large = speed.run_child([sys.executable, "-c", "b'x' * 200_000_000"])
-    again = speed.run_child([sys.executable, "-c", "pass"])
-    assert large.peak_megabytes > small.peak_megabytes + 150
-    assert again.peak_megabytes < small.peak_megabytes + 50
-    assert busy.cpu_seconds > small.cpu_seconds + 0.1
-
-
-def test_a_child_that_fails_is_an_error_with_its_command() -> None:
-    with pytest.raises(ValueError, match="exit\\(3\\)"):
-        speed.run_child([sys.executable, "-c", "exit(3)"])
 
 
 def test_a_folder_without_clips_is_an_error(
