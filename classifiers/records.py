@@ -1,6 +1,5 @@
 """What is said of one clip: segments on a timeline, labels of each shot, the whole record."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ _CLIP_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 # What is nested more deeply, or has more in it, was not written by any classifier.
 _DEEPEST = 16
 _MOST_ATTRIBUTES = 1000
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= _LARGEST
 
 
 def _is_data(value: Any, depth: int = _DEEPEST) -> bool:
@@ -286,6 +286,8 @@ _CLIP_FIELDS: dict[str, Callable[[Any], bool]] = {
 _PROVENANCE_FIELDS: dict[str, Callable[[Any], bool]] = {
     "estimator": _is_choice,
     "classifier": _is_choice,
+    "seconds": _none_or(_is_number),
+    "peak_memory_mb": _none_or(_is_number),
     "content": _none_or(lambda value: isinstance(value, dict)),
     "video": _none_or(
         lambda value: isinstance(value, dict) and _none_or(_is_number)(value.get("duration"))

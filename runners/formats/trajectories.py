@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 
 # Of the description: a shot has about 150 pieces.
 _MOST_PIECES = 4_000_000
+_LARGEST = 1e300
 
 _TRAJECTORY_ARRAYS = ("times", "rotations", "centers", "focals", "valid", "sigmas")
 _PROFILE_ARRAYS = (
@@ -163,7 +164,7 @@ def _hypothesis(arrays: MotionArrays, prefix: str, described: dict[str, Any]) ->
 
 
 def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not abs(value) <= _LARGEST:
         raise ValueError(f"has {str(value)[:40]!r} where a number should be")
     return float(value)
 
