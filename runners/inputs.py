@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dollygrip.runners.formats.catalog import find_poses
-from dollygrip.runners.lists import InputError
-from dollygrip.runners.video import find_clips
+from dollygrip.runners.lists import (
+    LIST_SUFFIXES,
+    PARQUET,
+    InputError,
+    read_list,
+    read_standard_input,
+)
+from dollygrip.runners.patterns import is_pattern, matches, root_of
+from dollygrip.runners.video import find_clips, is_folder
 
 __all__ = ["Finder", "Found", "InputError", "Shard", "find_inputs", "pose_finder"]
 
@@ -94,13 +101,66 @@ def find_inputs(
 ) -> Iterator[Found]:
     """The clips that inputs mean, in a stable order; one that is meant twice comes twice.
 
+    An input is
+
+    - a file or a folder, see ``find``;
+    - a pattern such as ``clips/**/*.mp4``, where no file is called so: the files that match, and
+      what is in the folders that match. One that nothing matches is taken for a file, so that it
+      gets its failed record;
+    - a list of files and folders, see :func:`dollygrip.runners.lists.read_list`, or ``-`` for one
+      on standard input. Its entries are no patterns and no lists. Relative ones are below the
+      working folder or else, as data sets are shipped, below the folder of the list. Texts and
+      tables are lists only where clips are looked for: they may be poses.
+
+    Inputs are read as they come to their turn, and never held.
+
     Args:
-        inputs: Files and folders.
-        find: What finds the clips below a folder.
-        column: The column of tables that holds the paths.
+        inputs: What is to be found.
+        find: What finds the clips of files and folders.
+        column: The column of tables that holds the paths; one of the usual when not given.
         stdin: What ``-`` reads; standard input when not given.
+
+    Raises:
+        InputError: A list cannot be read.
     """
     for given in map(Path, inputs):
-        for path in find([given]):
-            alone = path == given
-            yield Found(path, given.parent if alone else given, alone)
+        if str(given) == "-":
+            yield from _listed(read_standard_input(stdin, column), Path(), find)
+        elif is_pattern(given):
+            yield from _matching(given, find)
+        elif _is_list(given, find):
+            yield from _listed(read_list(given, column), given.parent, find)
+        else:
+            yield from _given(given, find)
+
+
+def _given(given: Path, find: Finder) -> Iterator[Found]:
+    for path in find([given]):
+        alone = path == given
+        yield Found(path, given.parent if alone else given, alone)
+
+
+def _matching(pattern: Path, find: Finder) -> Iterator[Found]:
+    root, none = root_of(pattern), True
+    for path in find(matches(pattern)):
+        none = False
+        yield Found(path, root)
+    if none:
+        yield Found(pattern, pattern.parent, alone=True)
+
+
+def _is_list(path: Path, find: Finder) -> bool:
+    suffix = path.suffix.lower()
+    listed = suffix in LIST_SUFFIXES if find is find_clips else suffix == PARQUET
+    return listed and not is_folder(path)
+
+
+def _listed(entries: Iterable[str], home: Path, find: Finder) -> Iterator[Found]:
+    """What entries mean: each named by its place as it stands in the list."""
+    for entry in map(Path, entries):
+        root = Path(entry.anchor)
+        path = entry
+        if not entry.is_absolute() and not os.path.lexists(entry) and os.path.lexists(home / entry):
+            root, path = home, home / entry
+        for clip in find([path]):
+            yield Found(clip, root)

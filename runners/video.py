@@ -17,7 +17,8 @@ from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from pathlib import Path, PurePath
+from glob import has_magic
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from dollygrip.classifiers.reliability import Failure, Reason
@@ -182,7 +183,7 @@ def probe(path: Path) -> VideoClip:
         VideoError: When no picture can be read.
     """
     thinning = _Thinning(float(IMAGE_RATE))
-    if _is_folder(path):
+    if is_folder(path):
         images = _images_of(path)
         return _described_images(path, images, next(_decode_images(path, images, thinning, [])))
     with _memory_told(path), _open_video(path) as (container, stream):
@@ -221,7 +222,7 @@ class FrameReader:
 
     def _frames(self) -> Iterator[Frame]:
         scaler = _Scaler(self._path, self._request)
-        if _is_folder(self._path):
+        if is_folder(self._path):
             images = _images_of(self._path)
             for picture in _decode_images(self._path, images, self._thinning, self.warnings):
                 self.clip = self.clip or _described_images(self._path, images, picture)
@@ -530,9 +531,8 @@ def _described_video(
 def _refuse(path: Path, error: OSError | ValueError) -> NoReturn:
     """Says why the operating system did not open a path."""
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
-        raise VideoError(
-            Reason.MISSING, f"{printable(path)} does not exist; check the name."
-        ) from error
+        what = "matches nothing" if has_magic(os.fspath(path)) else "does not exist"
+        raise VideoError(Reason.MISSING, f"{printable(path)} {what}; check the name.") from error
     raise VideoError(
         Reason.NOT_READABLE,
         f"{printable(path)} cannot be read ({error.strerror}); check the path and its permissions.",
@@ -824,12 +824,22 @@ def _decode_video(
         )
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A sort key under which 9 comes before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sorted so that 9 comes before 10; the same whatever order they came in."""
+    return sorted(sorted(names), key=_natural)
 
 
-_DIGITS = re.compile(r"([0-9]+)")
+def _natural(name: str) -> str:
+    """Numbers as their length and digits, after a mark that no name has: one string is lean."""
+    return _DIGITS.sub(_number_key, name)
+
+
+def _number_key(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits))}{digits}"
+
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def _images_of(folder: Path) -> list[Path]:
@@ -847,7 +857,7 @@ def _images_of(folder: Path) -> list[Path]:
             else f"{printable(folder)} is a folder without pictures; give a video or a folder of"
             " them.",
         )
-    return [folder / name for name in sorted(names, key=lambda n: (_natural(n), n))]
+    return [folder / name for name in in_natural_order(names)]
 
 
 def _decode_images(
@@ -923,11 +933,12 @@ def _decode_image(path: Path) -> "av.VideoFrame":
 
 
 def _suffix(name: str) -> str:
-    return PurePath(name).suffix.lower()
+    stem, dot, end = name.rpartition(".")
+    return dot + end.lower() if stem else ""
 
 
 def find_clips(inputs: Iterable[Path]) -> Iterator[Path]:
-    """The clips that the inputs mean, in a stable order, each once.
+    """The clips that the inputs mean, in a stable order; one that two inputs mean comes twice.
 
     A file is taken as given, whatever its suffix, and so is a path that does not exist or cannot
     be read, so that it gets its failed record. A folder is searched, with its subfolders, for
@@ -937,20 +948,19 @@ def find_clips(inputs: Iterable[Path]) -> Iterator[Path]:
     Links to files are followed wherever they lead. A link to a folder outside the one given is not
     searched (one that leads to ``/`` would take in the whole machine) but is itself taken for a
     clip, so that it shows in the records.
+
+    Folders may be huge: names are held of the clips of one folder at a time, and of the folders
+    that wait.
     """
-    seen: set[Path] = set()
     for given in inputs:
-        for path in _search(given) if _is_folder(given) else (given,):
-            if path not in seen:
-                seen.add(path)
-                yield path
+        yield from _search(given) if is_folder(given) else (given,)
 
 
-def _is_folder(path: "Path | os.DirEntry[str]") -> bool:
+def is_folder(path: "Path | os.DirEntry[str]") -> bool:
     """Whether it is one, or a link to one; not where the system will not say."""
     try:
         return path.is_dir()
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -960,37 +970,43 @@ def _search(top: Path) -> Iterator[Path]:
     Not by recursion: folders may be nested more deeply than Python's stack.
     """
     home = Path(os.path.realpath(top))
-    visited: set[tuple[int, int]] = set()
-    waiting = [top]
+    visited: set[int] = set()
+    waiting = [(top, [""])]
     while waiting:
-        folder = waiting.pop()
+        parent, names = waiting[-1]
+        if not names:
+            waiting.pop()
+            continue
+        folder = parent / names.pop()
+        videos: list[str] = []
+        inside: list[str] = []
+        elsewhere: list[str] = []
+        numbered, unread = 0, False
         try:
             status = folder.stat()
+            identity = status.st_dev << 64 | status.st_ino
+            if identity in visited:
+                continue
+            visited.add(identity)
             with os.scandir(folder) as found:
-                entries = [entry for entry in found if not entry.name.startswith(".")]
+                for entry in found:
+                    name = entry.name
+                    if name.startswith("."):
+                        continue
+                    if is_folder(entry):
+                        leaves = entry.is_symlink() and not _is_below(entry.path, home)
+                        (elsewhere if leaves else inside).append(name)
+                    elif _suffix(name) in VIDEO_SUFFIXES:
+                        videos.append(name)
+                    elif _suffix(name) in IMAGE_DECODERS:
+                        numbered += _DIGITS.search(name.rpartition(".")[0]) is not None
         except OSError:
+            unread = True
+        if unread or (not videos and numbered > 1):
             yield folder
-            continue
-        if (status.st_dev, status.st_ino) in visited:
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        entries.sort(key=lambda entry: (_natural(entry.name), entry.name))
-        folders = [entry for entry in entries if _is_folder(entry)]
-        names = [entry.name for entry in entries if not _is_folder(entry)]
-        videos = [name for name in names if _suffix(name) in VIDEO_SUFFIXES]
-        numbered = [
-            n for n in names if _suffix(n) in IMAGE_DECODERS and _DIGITS.search(PurePath(n).stem)
-        ]
-        if not videos and len(numbered) > 1:
-            yield folder
-        yield from (folder / name for name in videos)
-        inside = []
-        for entry in folders:
-            if entry.is_symlink() and not _is_below(entry.path, home):
-                yield folder / entry.name
-            else:
-                inside.append(folder / entry.name)
-        waiting += reversed(inside)
+        yield from (folder / name for name in in_natural_order(videos))
+        yield from (folder / name for name in in_natural_order(elsewhere))
+        waiting.append((folder, in_natural_order(inside)[::-1]))
 
 
 def _is_below(path: str, folder: Path) -> bool:

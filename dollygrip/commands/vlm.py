@@ -177,7 +177,7 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("--repeats is for questions with yes or no")
     check_client()
     where = address(options.base_url, options.key_variable)
-    videos = tuple(find_clips(map(Path, options.inputs)))
+    videos = tuple(dict.fromkeys(find_clips(map(Path, options.inputs))))
     if not videos:
         say(f"no clip found in {', '.join(options.inputs)}; name one, or a folder with some")
         return USAGE_ERROR
