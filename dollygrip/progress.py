@@ -41,7 +41,7 @@ Running = Callable[[], "tuple[Task, ...]"]
 Seen = Callable[["ClipLabels"], None]
 
 # The rate of a run changes with its clips, and with what else the machine does.
-_RATE_SECONDS = 300.0
+_RATE_SECONDS, _RATE_CLIPS = 300.0, 10
 # Between two points of the rate's history.
 _STEP_SECONDS = 1.0
 _LOG_SECONDS = 10.0
@@ -49,6 +49,7 @@ _REFRESHES = 3
 """A second."""
 # More than this is no longer read.
 _MOST_RUNNING = 5
+_NARROWEST_BAR, _WIDEST_BAR = 8, 40
 # Shown as a rate a minute from this many on.
 _MANY_A_MINUTE = 10
 
@@ -61,7 +62,7 @@ class _Sight:
         done: Clips that have a record, those of earlier runs included.
         failed: Those that failed meanwhile.
         total: All clips.
-        rate: Clips a second over the last minutes; None until one is finished.
+        rate: Clips a second over the last minutes, or the last clips; None until one is finished.
         running: What is being worked on, with the seconds so far; the longest first.
     """
 
@@ -95,18 +96,23 @@ class _Watch:
     def look(self) -> _Sight:
         """The run now. Never by two threads at once."""
         now, done = time.monotonic(), self.done
-        if now - self._history[-1][0] >= _STEP_SECONDS:
-            self._history.append((now, done))
-        while len(self._history) > 1 and now - self._history[0][0] > _RATE_SECONDS:
-            self._history.popleft()
-        began, then = self._history[0]
+        history = self._history
+        if done > history[-1][1] and now - history[-1][0] >= _STEP_SECONDS:
+            history.append((now, done))
+        while len(history) > 1 and _is_old(now - history[1][0], done - history[1][1]):
+            history.popleft()
+        began, then = history[0]
         rate = (done - then) / (now - began) if done > then and now > began else None
         tasks = {task.clip_id: task.path for task in self._running()}
         self._since = {name: self._since.get(name, now) for name in tasks}
-        running = sorted((self._since[name] - now, path) for name, path in tasks.items())
-        return _Sight(
-            done, self._failed, self._total, rate, tuple((-ago, path) for ago, path in running)
-        )
+        running = [(now - self._since[name], path) for name, path in tasks.items()]
+        running.sort(key=lambda one: one[0], reverse=True)
+        return _Sight(done, self._failed, self._total, rate, tuple(running))
+
+
+def _is_old(seconds: float, clips: int) -> bool:
+    """Whether the rate can be told without what was so long ago, so many clips before."""
+    return seconds > _RATE_SECONDS and clips >= _RATE_CLIPS
 
 
 @contextmanager
@@ -212,9 +218,12 @@ def _drawn(sight: _Sight, width: int) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
+    counts = _counts(sight)
     head = Table.grid(padding=(0, 1))
-    bar = ProgressBar(sight.total, sight.done, width=max(min(40, width // 3), 4))
-    head.add_row(bar, Text(_counts(sight), no_wrap=True, overflow="ellipsis"))
+    cells: list[Any] = [Text(counts, no_wrap=True, overflow="ellipsis")]
+    if (room := min(width - len(counts) - 1, _WIDEST_BAR)) >= _NARROWEST_BAR:
+        cells.insert(0, ProgressBar(sight.total, sight.done, width=room, complete_style="cyan"))
+    head.add_row(*cells)
     hidden = len(sight.running) - _MOST_RUNNING
     lines: list[Any] = [head]
     for seconds, path in sight.running[:_MOST_RUNNING]:

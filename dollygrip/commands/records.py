@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # More than this scrolls away; the files hold everything.
 MOST_ROWS = 100
 MOST_REASONS = 12
+# What a clip shows that has an answer, and no label.
+NO_LABEL = "none"
 # A longer command is not typed again: it came from a pattern.
 LONGEST_COMMAND = 300
 
@@ -48,7 +50,7 @@ class Tally:
     Attributes:
         kept: Clips whose records are from earlier.
         new: Clips that were counted one by one.
-        labels: Clips by label, of both.
+        labels: Clips by label, of both; ``none`` for those with an answer and no label.
         failures: Failed clips by reason, of both.
         examples: For a reason the first new clip that failed so, and why.
     """
@@ -79,7 +81,7 @@ class Tally:
         """Count one record."""
         self.new += 1
         if record.failure is None:
-            self.labels.update(record.labels)
+            self.labels.update(record.labels or (NO_LABEL,))
             return
         reason = record.failure.reason.value
         self.failures[reason] += 1
@@ -113,7 +115,7 @@ def _row(record: "ClipLabels") -> tuple[str, str, str, str]:
     path = printable(record.path)
     if record.failure is not None:
         return path, record.failure.reason.value, "", printable(record.failure.message)
-    labels = ", ".join(record.labels) or "none"
+    labels = ", ".join(record.labels or (NO_LABEL,))
     return path, labels, f"{record.whole.trust:.2f}", printable(record.caption)
 
 
