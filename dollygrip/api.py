@@ -16,9 +16,11 @@ from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.content import stamp_of
 from dollygrip.runners.engine import Workers, decoders, start_workers
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
+from dollygrip.runners.inputs import find_inputs
+from dollygrip.runners.ledger import read_records, records_at
 from dollygrip.runners.needs import missing
 from dollygrip.runners.pipeline import label_clip_file, reclassify_stored
-from dollygrip.runners.plan import POSES, Plan, make_plan
+from dollygrip.runners.plan import POSES, Plan, finder, make_plan
 from dollygrip.runners.recipe import Recipe
 from dollygrip.runners.registry import (
     Choice,
@@ -28,12 +30,7 @@ from dollygrip.runners.registry import (
     choose,
     read_settings,
 )
-from dollygrip.runners.store import (
-    RunStore,
-    read_manifest,
-    read_records,
-    records_at,
-)
+from dollygrip.runners.store import RunStore, read_manifest
 from dollygrip.runners.tables import to_frame, update_tables
 
 if TYPE_CHECKING:
@@ -163,11 +160,18 @@ def label_folder(
     with start_workers([folder], estimator, classifier, jobs) as workers:
         recipe = make_recipe(estimator, classifier, settings, timeout)
         if out is None:
-            tasks = make_plan([folder], recipe).tasks
-            yield from (result.record for result in workers.label(tasks, recipe))
+            with make_plan(find_inputs([folder], finder(recipe)), recipe) as plan:
+                yield from (result.record for result in workers.label(plan.tasks(), recipe))
             return
-        plan = make_plan([folder], recipe, None if restart else out, retry_failed=retry_failed)
-        with RunStore(out, restart=restart) as store:
+        with (
+            RunStore(out, restart=restart) as store,
+            make_plan(
+                find_inputs([folder], finder(recipe)),
+                recipe,
+                store.folder,
+                retry_failed=retry_failed,
+            ) as plan,
+        ):
             yield from carry_out(plan, recipe, store, workers)
             update_tables(store.folder)
 
@@ -261,14 +265,14 @@ def carry_out(
     store.begin(_manifest(recipe))
     # For the tables at the end: now the workers are loading too, then they would be done.
     import_module("pyarrow.parquet")
-    yield from records_at(store.folder, plan.kept)
+    yield from records_at(store.folder, plan.kept_offsets())
     if plan.motion_kept:
         classifier = recipe.classifier.make()
-        for old in records_at(store.folder, plan.motion_kept):
+        for old in records_at(store.folder, plan.motion_kept_offsets()):
             record = reclassify_stored(old, store.folder, classifier, recipe.classifier)
             store.append(record)
             yield record
-    for result in workers.label(plan.tasks, recipe):
+    for result in workers.label(plan.tasks(), recipe):
         store.append(result.record, result.shots)
         yield result.record
 

@@ -1,71 +1,180 @@
-"""What there is to do for some inputs, and what a run has done already."""
+"""What there is to do for some clips, and what a run has done already."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from hashlib import blake2b
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from dollygrip.runners.content import unchanged
-from dollygrip.runners.inputs import Finder, find_inputs, pose_finder
+from dollygrip.runners.inputs import Finder, Found, Shard, pose_finder
+from dollygrip.runners.ledger import (
+    FINISHED,
+    Finished,
+    Ledger,
+    database_errors,
+    never,
+    to_bytes,
+    to_finished,
+    to_text,
+)
 from dollygrip.runners.recipe import Recipe, Task
-from dollygrip.runners.store import Finished, clip_id_of, finished
+from dollygrip.runners.store import clip_id_of
 from dollygrip.runners.video import find_clips
 
 AnyPath = str | os.PathLike[str]
 POSES = "poses"
 """The estimator whose inputs are pose files, where it is given none beside the clips."""
 
+_TABLES = """
+CREATE TABLE clip (
+    number INTEGER PRIMARY KEY,
+    place BLOB UNIQUE,
+    path BLOB,
+    name TEXT,
+    ours INTEGER
+);
+CREATE INDEX clip_by_name ON clip (name);
+CREATE TABLE planned (
+    number INTEGER PRIMARY KEY,
+    clip_id TEXT UNIQUE,
+    state INTEGER,
+    offset INTEGER
+);
+"""
 
-@dataclass(frozen=True)
+
+class _State(IntEnum):
+    TODO = 0
+    KEPT = 1
+    MOTION_KEPT = 2
+
+
 class Plan:
-    """What there is to do for some inputs.
+    """What there is to do for some clips; a context manager.
+
+    Takes the same memory for a million clips as for ten thousand: they are in a temporary file,
+    which goes when the plan is closed.
 
     Attributes:
-        kept: Where the run has records that are still right.
-        motion_kept: Where it has records whose motion is still right, but not their classifier.
-        tasks: Clips to label.
+        found: Clips that the inputs mean, of all shards.
+        kept: Clips of which the run has records that are still right.
+        motion_kept: Clips of which it has records whose motion is still right, but not their
+            classifier.
+        todo: Clips to label.
     """
 
-    kept: tuple[int, ...]
-    motion_kept: tuple[int, ...]
-    tasks: tuple[Task, ...]
+    def __init__(self, ledger: Ledger) -> None:
+        """Take over a ledger with the tables of a plan; see :func:`make_plan`."""
+        self._ledger = ledger
+        self._database = ledger.database
+        self.found = int(self._database.execute("SELECT count(*) FROM clip").fetchone()[0])
+        counts: dict[int, int] = dict(
+            self._rows("SELECT state, count(*) FROM planned GROUP BY state")
+        )
+        self.todo, self.kept, self.motion_kept = (counts.get(state, 0) for state in _State)
 
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self.kept) + len(self.motion_kept) + len(self.tasks)
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._ledger.close()
+
+    @property
+    def total(self) -> int:
+        """Number of clips, of this shard."""
+        return self.kept + self.motion_kept + self.todo
+
+    def kept_offsets(self) -> Iterator[int]:
+        """Where records begin that are still right, in the order of ``results.jsonl``."""
+        return self._offsets(_State.KEPT)
+
+    def motion_kept_offsets(self) -> Iterator[int]:
+        """Where records begin whose motion is still right, in the order of ``results.jsonl``."""
+        return self._offsets(_State.MOTION_KEPT)
+
+    def tasks(self) -> Iterator[Task]:
+        """The clips to label, in the order of the inputs."""
+        query = (
+            "SELECT path, clip_id FROM planned JOIN clip USING (number) WHERE state = ?"
+            " ORDER BY number"
+        )
+        for path, clip_id in self._rows(query, _State.TODO):
+            yield Task(to_text(path), clip_id)
+
+    def kept_summary(self) -> tuple[Counter[str], Counter[str]]:
+        """Clips by label, and failed ones by reason, of the records that are still right."""
+        labels: Counter[str] = Counter()
+        failures: Counter[str] = Counter()
+        query = (
+            "SELECT labels, failure, count(*) FROM planned JOIN record USING (offset)"
+            " WHERE state = ? GROUP BY labels, failure"
+        )
+        for named, failure, clips in self._rows(query, _State.KEPT):
+            if failure is not None:
+                failures[failure] += clips
+                continue
+            for label in filter(None, named.split(",")):
+                labels[label] += clips
+        return labels, failures
+
+    def _offsets(self, state: _State) -> Iterator[int]:
+        query = "SELECT offset FROM planned WHERE state = ? ORDER BY offset"
+        for (offset,) in self._rows(query, state):
+            yield offset
+
+    def _rows(self, query: str, *values: Any) -> Iterator[Any]:
+        with database_errors():
+            yield from self._database.execute(query, values)
 
 
 def make_plan(
-    inputs: Iterable[AnyPath],
+    found: Iterable[Found],
     recipe: Recipe,
     run: AnyPath | None = None,
     *,
     retry_failed: bool = False,
+    shard: Shard | None = None,
+    stop: Callable[[], bool] = never,
 ) -> Plan:
-    """Find the clips of some inputs, and which of them a run has records of.
+    """Look at some clips, and at which of them a run has records of.
 
     Args:
-        inputs: Files and folders.
+        found: The clips; one that comes twice counts once.
         recipe: How they are to be labelled.
         run: The run folder to go on with.
         retry_failed: Failed records do not count.
+        shard: The part of the clips to label. Their names do not depend on it.
+        stop: Asked after each clip and record; once it is true, the plan ends with what was looked
+            at until then.
+
+    Raises:
+        StoreError: The records of the run cannot be read, or there is no room for the plan.
     """
-    known = {} if run is None else finished(Path(run))
-    kept, motion_kept, tasks = [], [], []
-    for path, clip_id in _named(inputs, known, finder(recipe)):
-        record = known.get(clip_id)
-        if (
-            record is None
-            or not unchanged(path, record.content)
-            or record.settings[0] != recipe.hashes[0]
-            or (record.failed and retry_failed)
-        ):
-            tasks.append(Task(os.fspath(path), clip_id))
-        elif record.settings[1] != recipe.hashes[1]:
-            motion_kept.append(record.offset)
-        else:
-            kept.append(record.offset)
-    return Plan(tuple(kept), tuple(motion_kept), tuple(tasks))
+    ledger = Ledger(None if run is None else Path(run), stop)
+    try:
+        with database_errors():
+            ledger.database.executescript(_TABLES)
+            _list(ledger, found, shard, stop)
+            _decide(ledger, recipe, retry_failed, stop)
+        return Plan(ledger)
+    except BaseException:
+        ledger.close()
+        raise
 
 
 def finder(recipe: Recipe) -> Finder:
@@ -76,28 +185,96 @@ def finder(recipe: Recipe) -> Finder:
     return find_clips
 
 
-def _named(
-    inputs: Iterable[AnyPath],
-    known: Mapping[str, Finished],
-    find: Finder,
-) -> Iterator[tuple[Path, str]]:
-    """Each clip once, with its name in the run.
+def _list(
+    ledger: Ledger, clips: Iterable[Found], shard: Shard | None, stop: Callable[[], bool]
+) -> None:
+    """Each clip once, with the name that its place below its input gives it."""
 
-    The name comes from the clip's place below its input, so that a folder may move. Where that
-    is taken by another clip (another input with the same file names), it comes from the whole
-    path.
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for found in clips:
+            if stop():
+                return
+            path = os.fspath(found.path)
+            ours = shard is None or shard.has(found)
+            yield _place(path), to_bytes(path), clip_id_of(found.path, found.root), ours
+
+    columns = "clip (place, path, name, ours)"
+    ledger.database.execute("BEGIN")
+    ledger.database.executemany(f"INSERT OR IGNORE INTO {columns} VALUES (?, ?, ?, ?)", rows())
+    ledger.database.execute("COMMIT")
+
+
+def _decide(ledger: Ledger, recipe: Recipe, retry_failed: bool, stop: Callable[[], bool]) -> None:
+    """What is to be done with each clip, under which name."""
+    database = ledger.database
+    clips = database.execute(
+        f"SELECT number, place, clip.path, name, {FINISHED.replace('path', 'record.path')},"
+        " EXISTS (SELECT 1 FROM clip AS other"
+        "         WHERE other.name = clip.name AND other.number != clip.number)"
+        " FROM clip LEFT JOIN record ON record.clip_id = name WHERE ours ORDER BY number"
+    )
+    database.execute("BEGIN")
+    for number, place, encoded, name, *row, shared in clips:
+        if stop():
+            break
+        path = to_text(encoded)
+        record = None if row[0] is None else to_finished(tuple(row))
+        for clip_id, known in _names(ledger, path, place, name, record, shared):
+            state = _state(path, known, recipe, retry_failed)
+            offset = None if known is None or state is _State.TODO else known.offset
+            added = database.execute(
+                "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, ?)",
+                (number, clip_id, state, offset),
+            )
+            if added.rowcount:
+                break
+    database.execute("COMMIT")
+
+
+def _names(
+    ledger: Ledger, path: str, place: bytes, name: str, record: Finished | None, shared: bool
+) -> Iterator[tuple[str, Finished | None]]:
+    """Names that a clip may have in the run, best first, and what the run has under each.
+
+    The name that comes from the clip's place below its input lets a folder move. Where several
+    clips have a claim to it (inputs with the same file names), it is that one's which the run
+    knows by it; the others are named after their whole path, and so does not depend on the order
+    or on the shard which is which.
     """
-    files: set[str] = set()
-    taken: set[str] = set()
-    for found in find_inputs(inputs, find):
-        path, whole = found.path, found.path.absolute()
-        if str(whole) in files:
-            continue
-        files.add(str(whole))
-        name = clip_id_of(path, found.root)
-        other = known.get(name)
-        stranger = other and other.path != str(path) and not unchanged(path, other.content)
-        if name in taken or stranger:
-            name = clip_id_of(whole, Path(whole.anchor))
-        taken.add(name)
-        yield path, name
+    if record is not None and _place(record.path) == place:
+        yield name, record
+    whole = Path(os.path.abspath(path))  # noqa: PTH100
+    long = clip_id_of(whole, Path(whole.anchor))
+    of_whole = None if record is None and not len(ledger) else ledger.get(long)
+    if of_whole is None and (not shared if record is None else _is_moved(path, record)):
+        yield name, record
+    yield long, of_whole
+    # Somebody made names with the same hash.
+    yield place.hex(), ledger.get(place.hex())
+
+
+def _is_moved(path: str, record: Finished) -> bool:
+    """Whether a record under a clip's name, but with another path, is the clip's own.
+
+    Not where that path leads to another file: then this one is a copy, or has the same name.
+    """
+    try:
+        return os.path.samefile(path, record.path)  # noqa: PTH121
+    except OSError:
+        return unchanged(path, record.content)
+
+
+def _state(path: str, record: Finished | None, recipe: Recipe, retry_failed: bool) -> _State:
+    if (
+        record is None
+        or record.settings[0] != recipe.hashes[0]
+        or (record.failure is not None and retry_failed)
+        or not unchanged(path, record.content)
+    ):
+        return _State.TODO
+    return _State.KEPT if record.settings[1] == recipe.hashes[1] else _State.MOTION_KEPT
+
+
+def _place(path: str) -> bytes:
+    """What tells one file from another, however it is spelt: short, since there may be millions."""
+    return blake2b(os.fsencode(os.path.abspath(path)), digest_size=16).digest()  # noqa: PTH100

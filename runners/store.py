@@ -10,18 +10,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Self
 
 from dollygrip.classifiers.records import ClipLabels
-from dollygrip.runners.content import Content
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.json_data import read_data
-from dollygrip.runners.formats.jsonl import dumps, read_lines
+from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.maps import write_maps
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
@@ -29,9 +27,6 @@ from dollygrip.runners.formats.trajectories import (
     write_profiles,
     write_trajectories,
 )
-
-if TYPE_CHECKING:
-    pass
 
 RESULTS = "results.jsonl"
 MANIFEST = "manifest.json"
@@ -42,30 +37,11 @@ PROFILES = "profiles"
 MAPS = "maps"
 LOCK = "run.lock"
 
-_NO_RUN = "holds no run; make one with: dollygrip label CLIPS -o RUN"
+NO_RUN = "holds no run; make one with: dollygrip label CLIPS -o RUN"
 
 
 class StoreError(Exception):
     """The run folder cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What is kept in memory of a record: enough to tell whether its clip must be done again.
-
-    Attributes:
-        offset: Where its line begins in ``results.jsonl``.
-        path: The file as it was given.
-        content: What the file held then; None when it could not be read.
-        settings: Hashes of the estimator and the classifier with their settings.
-        failed: It holds a failure instead of labels.
-    """
-
-    offset: int
-    path: str
-    content: Content | None
-    settings: tuple[str, str]
-    failed: bool
 
 
 class RunStore:
@@ -180,55 +156,6 @@ def read_motion(folder: Path, clip_id: str) -> tuple[ShotMotion, ...]:
     return read_trajectories(folder / TRAJECTORIES / f"{clip_id}.npz")
 
 
-def finished(folder: Path) -> dict[str, Finished]:
-    """The last record of each clip, by clip id, without the records themselves."""
-    found: dict[str, Finished] = {}
-    path = folder / RESULTS
-    if not path.exists():
-        return found
-    for offset, data in read_lines(path):
-        try:
-            provenance = data["provenance"]
-            content = provenance["content"]
-            found[data["clip_id"]] = Finished(
-                offset=offset,
-                path=data["path"],
-                content=None if content is None else Content(**content),
-                settings=(provenance["estimator"]["hash"], provenance["classifier"]["hash"]),
-                failed=data["failure"] is not None,
-            )
-        except (KeyError, TypeError):
-            continue
-    return found
-
-
-def read_records(folder: Path) -> Iterator[ClipLabels]:
-    """The last record of each clip, in the order of the file.
-
-    Raises:
-        StoreError: The folder holds no run, or a record of another schema version.
-    """
-    path = folder / RESULTS
-    if not path.exists():
-        raise StoreError(f"{folder} {_NO_RUN}")
-    yield from records_at(folder, sorted(item.offset for item in finished(folder).values()))
-
-
-def records_at(folder: Path, offsets: Iterable[int]) -> Iterator[ClipLabels]:
-    """The records whose lines begin at ``offsets``.
-
-    Raises:
-        StoreError: One has another schema version.
-    """
-    with (folder / RESULTS).open("rb") as file:
-        for offset in offsets:
-            file.seek(offset)
-            try:
-                yield ClipLabels.from_dict(json.loads(file.readline()))
-            except ValueError as error:
-                raise StoreError(f"{folder / RESULTS}: {error}") from error
-
-
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What the run was started with.
 
@@ -238,7 +165,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         data = read_data(folder / MANIFEST)
     except FileNotFoundError as error:
-        raise StoreError(f"{folder} {_NO_RUN}") from error
+        raise StoreError(f"{folder} {NO_RUN}") from error
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder / MANIFEST} cannot be read: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("settings", {}), dict):

@@ -12,7 +12,8 @@ from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.sheets import defused
-from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError, read_records
+from dollygrip.runners.ledger import read_records
+from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,8 +23,9 @@ from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.sources import source_video
 from dollygrip.runners.formats.trajectories import read_trajectories
 from dollygrip.runners.formats.truth import LabelledClip, match, read_labels
+from dollygrip.runners.ledger import read_records
 from dollygrip.runners.needs import missing, package
-from dollygrip.runners.store import TRAJECTORIES, read_records
+from dollygrip.runners.store import TRAJECTORIES
 
 SUFFIX = ".safetensors"
 FEWEST_CLIPS = 10

@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespace) -> int:
     from dollygrip.api import carry_out, make_recipe
-    from dollygrip.runners.plan import make_plan
+    from dollygrip.runners.inputs import find_inputs
+    from dollygrip.runners.plan import finder, make_plan
     from dollygrip.runners.store import RunStore
     from dollygrip.runners.tables import update_tables
 
@@ -78,16 +79,17 @@ def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespa
     )
     note_unused(options)
     earlier = None if options.restart else options.out
-    plan = make_plan(inputs, recipe, earlier, retry_failed=options.retry_failed)
-    if not len(plan):
-        what = "clip" if options.inputs else "pose file"
-        say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
-        return USAGE_ERROR
-    if plan.kept:
-        say(f"{len(plan.kept)} of {len(plan)} clips are labelled already")
-    with RunStore(options.out, restart=options.restart) as store:
-        records = carry_out(plan, recipe, store, workers)
-        as_json = options.json or not sys.stdout.isatty()
-        tally = print_records(with_progress(records, len(plan)), as_json)
-        update_tables(store.folder)
+    found = find_inputs(inputs, finder(recipe))
+    with make_plan(found, recipe, earlier, retry_failed=options.retry_failed) as plan:
+        if not plan.total:
+            what = "clip" if options.inputs else "pose file"
+            say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
+            return USAGE_ERROR
+        if plan.kept:
+            say(f"{plan.kept} of {plan.total} clips are labelled already")
+        with RunStore(options.out, restart=options.restart) as store:
+            records = carry_out(plan, recipe, store, workers)
+            as_json = options.json or not sys.stdout.isatty()
+            tally = print_records(with_progress(records, plan.total), as_json)
+            update_tables(store.folder)
     return report(tally, options.out)

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the records; the exit code."""
-    from dollygrip.runners.store import read_records
+    from dollygrip.runners.ledger import read_records
 
     print_records(read_records(Path(options.run)), options.json)
     return OK

@@ -19,14 +19,13 @@ from dollygrip.classifiers.records import ClipLabels, Segment, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.content import content_of, unchanged
 from dollygrip.runners.formats.trajectories import ShotMotion
+from dollygrip.runners.ledger import Ledger, read_records
 from dollygrip.runners.store import (
     RunStore,
     StoreError,
     clip_id_of,
-    finished,
     read_manifest,
     read_motion,
-    read_records,
 )
 from dollygrip.runners.tables import to_frame, write_tables
 
@@ -70,11 +69,11 @@ def test_what_a_resume_needs_is_kept(tmp_path):
     with RunStore(tmp_path) as store:
         store.append(record("a"))
         store.append(record("b", label=None))
-    known = finished(tmp_path)
-    assert known["a"].settings == ("e0", "c0")
-    assert known["a"].content.modified == 1700000000.123456
-    assert not known["a"].failed
-    assert known["b"].failed
+    with Ledger(tmp_path) as known:
+        assert known.get("a").settings == ("e0", "c0")
+        assert known.get("a").content.modified == 1700000000.123456
+        assert known.get("a").failure is None
+        assert known.get("b").failure == "too_dark"
 
 
 @pytest.mark.parametrize("torn", [b'{"schema_version":1,"cl', b"\0" * 70_000, b"{", b"\xff"])
@@ -147,7 +146,7 @@ def test_restart_forgets_the_run_and_nothing_else(tmp_path):
     write_tables(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     RunStore(tmp_path, restart=True).close()
-    assert finished(tmp_path) == {}
+    assert list(read_records(tmp_path)) == []
     assert not list(tmp_path.glob("*/*.npz"))
     assert not (tmp_path / "results.csv").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
