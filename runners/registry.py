@@ -50,6 +50,9 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
 # ``external:vipe`` is the estimator ``external`` with its setting ``system`` at "vipe".
 EXTERNAL, SYSTEM = "external", "system"
 _EXTERNAL_TARGET = "dollygrip.runners.estimators.external:ExternalEstimator"
+# Of a settings file.
+_MOST_BYTES = 64 * 1024
+_MOST_DOTS = 1000
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> 
     """
     target = _target(kind, name)
     if target is None:
-        raise SettingsError(f"no {kind} is called {name!r}; there is {', '.join(names(kind))}")
+        raise SettingsError(f"no {kind} is called {name[:60]!r}; there is {', '.join(names(kind))}")
     try:
         made = _load(target)
     except ImportError as error:
@@ -167,12 +170,23 @@ def read_settings(path: str | os.PathLike[str]) -> dict[Kind, dict[str, Any]]:
         SettingsError: The file cannot be read, is no TOML, or names something unknown.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        data = tomllib.loads(text)
+        # A pipe is as good as a file, and has no size to ask for.
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise SettingsError(f"settings {path} are more than {_MOST_BYTES // 1024} KiB")
+        # tomllib takes the square of the time for a key of many parts.
+        if max(line.count(b".") for line in content.split(b"\n")) > _MOST_DOTS:
+            raise SettingsError(f"settings {path} have a line with more than {_MOST_DOTS} dots")
+        data = tomllib.loads(content.decode())
     except OSError as error:
         raise SettingsError(f"cannot read settings {path}: {error.strerror}") from error
+    except SettingsError:
+        raise
     except ValueError as error:
         raise SettingsError(f"settings {path} are not TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"settings {path} are nested too deeply") from error
     return check_settings(data)
 
 
@@ -185,14 +199,14 @@ def check_settings(data: Mapping[str, Any]) -> dict[Kind, dict[str, Any]]:
     for key, tables in data.items():
         if key not in KINDS:
             raise SettingsError(
-                f"unknown table [{key}]; allowed: [estimator.NAME], [classifier.NAME]"
+                f"unknown table [{key[:60]}]; allowed: [estimator.NAME], [classifier.NAME]"
             )
         if not isinstance(tables, Mapping):
             raise SettingsError(f"{key!r} must be a table such as [{key}.{names(key)[0]}]")
         for name, table in tables.items():
             if _target(key, name) is None:
                 known = ", ".join(names(key))
-                raise SettingsError(f"no {key} is called {name!r}; there is {known}")
+                raise SettingsError(f"no {key} is called {name[:60]!r}; there is {known}")
             if not isinstance(table, Mapping):
                 raise SettingsError(f"{key}.{name} must be a table")
     return {kind: dict(data.get(kind, {})) for kind in KINDS}

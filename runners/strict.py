@@ -1,6 +1,7 @@
 """From plain data, as TOML gives it, to frozen dataclasses: no unknown key, no wrong type."""
 
 import dataclasses
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ def build(kind: Any, data: Mapping[str, Any], where: str = "") -> Any:
     at = f"{where}: " if where else ""
     for key in data:
         if key not in known:
-            raise SettingsError(f"{at}unknown key {key!r}; allowed: {', '.join(known)}")
+            raise SettingsError(f"{at}unknown key {key[:60]!r}; allowed: {', '.join(known)}")
     for key, field in known.items():
         given = field.default is not dataclasses.MISSING
         if not given and field.default_factory is dataclasses.MISSING and key not in data:
@@ -71,7 +72,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
     # Text may become part of a command, or of a path.
     elif hint in (str, int, bool) and type(value) is hint and "\0" not in str(value):
         return value
-    raise SettingsError(f"{where} must be {_said(hint)}, not {value!r}")
+    raise SettingsError(f"{where} must be {_said(hint)}, not {reprlib.repr(value)}")
 
 
 def _said(hint: Any) -> str:
