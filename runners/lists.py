@@ -74,9 +74,10 @@ def read_list(path: Path, column: str | None = None) -> Iterator[str]:
         if suffix == PARQUET:
             yield from _read_parquet(file, name, column)
         elif suffix == ".txt":
-            yield from _read_text(file, b"", name)
+            yield from _read_text(file, file.read(_CHUNK), name)
         else:
-            yield from _read_table(file, b"", name, column)
+            delimiter = "\t" if suffix == ".tsv" else None
+            yield from _read_table(file, file.read(_CHUNK), name, column, delimiter)
 
 
 def read_standard_input(stdin: BinaryIO | None = None, column: str | None = None) -> Iterator[str]:
@@ -98,37 +99,27 @@ def read_standard_input(stdin: BinaryIO | None = None, column: str | None = None
     stream: BinaryIO = sys.stdin.buffer if stdin is None else stdin
     with _reading(name):
         head = stream.read(_CHUNK)
-        first = _decoded(head.removeprefix(_BOM).partition(b"\n")[0])
-        cells = next(csv.reader([first], delimiter=_delimiter(first)), [])
-        is_table = len(cells) > 1 and _is_header(cells) and _usual(cells) is not None
-        if column is not None or is_table:
+        if column is not None or _names_columns(_first_line(head)):
             yield from _read_table(stream, head, name, column)
         else:
             yield from _read_text(stream, head, name)
 
 
 def _read_text(stream: BinaryIO, head: bytes, name: str) -> Iterator[str]:
-    head = head or stream.read(_CHUNK)
     mark = b"\0" if b"\0" in head else b"\n"
-    first = head.removeprefix(_BOM).partition(mark)[0]
-    if head.startswith(_UTF_16):
-        raise InputError(f"{name} is UTF-16; save it as UTF-8")
-    # Nothing that lists files writes two NULs in a row, and hardly a name has control characters
-    # and is not UTF-8.
-    if b"\0\0" in head or head.startswith(b"\0") or (_is_odd(first) and not _is_utf8(first)):
-        raise InputError(f"{name} is no text; give a list with one path a line")
+    _check_text(head, mark, name)
     for number, line in _lines(stream, head, mark, name):
         entry = line if mark == b"\0" else line.removesuffix(b"\r")
         if mark == b"\n" and b"\0" in entry:
             raise InputError(f"{name}:{number}: holds a NUL; separate all paths by NULs, or none")
         if entry:
-            yield _decoded(entry)
+            yield os.fsdecode(entry)
 
 
-def _read_table(stream: BinaryIO, head: bytes, name: str, column: str | None) -> Iterator[str]:
-    head = head or stream.read(_CHUNK)
-    if head.startswith(_UTF_16):
-        raise InputError(f"{name} is UTF-16; save it as UTF-8")
+def _read_table(
+    stream: BinaryIO, head: bytes, name: str, column: str | None, delimiter: str | None = None
+) -> Iterator[str]:
+    _check_text(head, b"\n", name)
     number = size = 0
 
     def texts() -> Iterator[str]:
@@ -136,11 +127,13 @@ def _read_table(stream: BinaryIO, head: bytes, name: str, column: str | None) ->
         for number, line in _lines(stream, head, b"\n", name):
             size += len(line)
             if size > MAX_LINE:  # a quote that is never closed would take in the whole file
-                raise InputError(f"{name}:{number}: a row is over {MAX_LINE >> 20} MB; quote it")
-            yield _decoded(line) + "\n"
+                raise InputError(
+                    f"{name}:{number}: a row is over {MAX_LINE >> 20} MB; close its quotes"
+                )
+            yield os.fsdecode(line) + "\n"
 
-    first = _decoded(head.removeprefix(_BOM).partition(b"\n")[0])
-    reader = csv.reader(texts(), delimiter=_delimiter(first), strict=True)
+    delimiter = delimiter or _delimiter(_first_line(head))
+    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
     try:
         header = next((row for row in reader if row), [])
         index = _index_of(header, name, column) if _is_header(header) or column else None
@@ -182,7 +175,7 @@ def _read_parquet(file: BinaryIO, name: str, column: str | None) -> Iterator[str
                 if entry is not None and len(entry) > MAX_LINE:
                     raise InputError(f"{name}: row {number} is over {MAX_LINE >> 20} MB, no path")
                 if entry:
-                    yield _decoded(entry)
+                    yield os.fsdecode(entry)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
@@ -258,8 +251,18 @@ def _lines(stream: BinaryIO, head: bytes, mark: bytes, name: str) -> Iterator[tu
         yield number + 1, rest
 
 
-def _decoded(data: bytes) -> str:
-    return os.fsdecode(data)
+def _check_text(head: bytes, mark: bytes, name: str) -> None:
+    """Refuses what is no list at all, by how it begins.
+
+    Nothing that lists files writes two NULs in a row, and hardly a name has control characters and
+    is not UTF-8.
+    """
+    first = head.removeprefix(_BOM).partition(mark)[0]
+    if head.startswith(_UTF_16):
+        raise InputError(f"{name} is UTF-16; save it as UTF-8")
+    odd = any(byte < 32 and byte not in b"\t\r\n" for byte in first)
+    if b"\0\0" in head or head.startswith(b"\0") or (odd and not _is_utf8(first)):
+        raise InputError(f"{name} is no text; give a list with one path a line")
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -270,8 +273,17 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _is_odd(data: bytes) -> bool:
-    return any(byte < 32 for byte in data)
+def _first_line(head: bytes) -> str:
+    return os.fsdecode(head.removeprefix(_BOM).partition(b"\n")[0])
+
+
+def _names_columns(line: str) -> bool:
+    """Whether a line is the header of a table with several columns, one of them of paths."""
+    try:
+        cells = next(csv.reader([line], delimiter=_delimiter(line)), [])
+    except csv.Error:
+        return False
+    return len(cells) > 1 and _is_header(cells) and _usual(cells) is not None
 
 
 @contextmanager
