@@ -1,41 +1,34 @@
 """Many clips at once, each in a worker process that may die without taking the others along."""
 
-import multiprocessing
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from importlib import import_module
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-from pebble import ProcessExpired, ProcessPool
+from typing import TYPE_CHECKING, Self
 
 from dollygrip.classifiers.reliability import Failure, Reason
+from dollygrip.runners.lane import Attempt, Lane, Lost, NotBegun
 from dollygrip.runners.recipe import Recipe, Task
-from dollygrip.runners.registry import choose
-from dollygrip.runners.video import find_clips
 
 if TYPE_CHECKING:
+    from dollygrip.runners.content import Content
     from dollygrip.runners.pipeline import ClipResult
 
-# The numeric libraries read these when they are loaded, and a worker imports this module first:
-# neither numpy nor cv2 may be imported above, nor by what is.
-_ONE_THREAD = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-)
+Stop = Callable[[], bool]
+"""Whether the run has been asked to stop."""
 
 # More decoding threads than this hold many large pictures and gain little.
 _MOST_DECODERS = 4
+# Seconds. A library that runs wild takes about a gigabyte of memory between two looks at it.
+_LOOK = 0.1
+# Workers in a row, for each that there should be, that die without having finished anything.
+_MOST_DEATHS = 3
+_MOST_TRIES = 2
 
 _DO_NOT_START = (
     "worker processes do not start; a script must call label_folder below "
@@ -65,18 +58,29 @@ def start_workers(
 ) -> "Workers":
     """Start the processes that will label some inputs; no more than there are clips.
 
-    Before the inputs are looked at and anything else is loaded: it takes workers as long to load
-    as it takes this process.
+    Before the inputs are looked at as a whole and anything else is loaded: it takes workers as long
+    to load as it takes this process.
 
     Args:
-        inputs: Files and folders.
+        inputs: What the clips are found by, see :func:`dollygrip.runners.inputs.find_inputs`.
         estimator: Name of the estimator.
         classifier: Name of the classifier.
         jobs: Processes; one a processor when not given.
     """
-    clips = find_clips(map(Path, inputs))
-    count = sum(1 for _ in islice(clips, jobs or default_jobs()))
-    return Workers(count, estimator, classifier)
+    return Workers(_at_most(inputs, jobs or default_jobs()), estimator, classifier)
+
+
+def _at_most(inputs: Iterable[str | os.PathLike[str]], jobs: int) -> int:
+    """How many clips there are, counted no further than to ``jobs``."""
+    from dollygrip.runners.inputs import InputError, find_inputs
+
+    given = list(inputs)
+    if "-" in [os.fspath(one) for one in given]:  # it can be read only once
+        return jobs
+    try:
+        return sum(1 for _ in islice(find_inputs(given), jobs))
+    except InputError:  # whoever needs the clips will say so
+        return jobs
 
 
 class Workers:
@@ -89,15 +93,24 @@ class Workers:
         """Start the processes.
 
         Args:
-            jobs: How many.
+            jobs: How many; with none, one is started once there is something to do.
             estimator: Name of the estimator that is to be loaded.
             classifier: Name of the classifier that is to be loaded.
+
+        Raises:
+            EngineError: The system allows no further process.
         """
-        self._jobs = max(1, jobs)
-        self._names = (estimator, classifier)
-        self._pool: ProcessPool | None = None
-        if jobs > 0:
-            self._start(jobs)
+        count = max(1, jobs)
+        self._lanes = [Lane(estimator, classifier, decoders(count)) for _ in range(count)]
+        self._deaths = 0
+        self._ended = Event()
+        try:
+            for lane in self._lanes[:jobs]:
+                lane.start()
+        except BrokenProcessPool as error:
+            self._end()
+            raise EngineError(_not_allowed(error)) from error
+        Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:
         """Use as a context manager."""
@@ -110,179 +123,172 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         """End the processes, whatever they are at."""
-        self._stop()
+        self._end()
 
-    def label(self, tasks: Iterable[Task], recipe: Recipe) -> "Iterator[ClipResult]":
+    def running(self) -> tuple[Task, ...]:
+        """The clips that are being worked on now; any thread may ask."""
+        jobs = [lane.job for lane in self._lanes]
+        return tuple(
+            task for job in jobs if job and job.future.running() for task in job.attempt.group
+        )
+
+    def label(
+        self, tasks: Iterable[Task], recipe: Recipe, stop: Stop = lambda: False
+    ) -> "Iterator[ClipResult]":
         """Label clips; results come as they finish.
 
-        A clip whose worker dies or takes too long gets a record that says so.
+        A clip whose worker dies, takes too long or holds too much memory is tried once more, by
+        itself and by another worker. If that fails, too, it gets a record that says so. One that
+        raises an error in a worker that lives on would do so again, and is not tried twice.
 
         Args:
-            tasks: The clips.
+            tasks: The clips; drawn as workers become free.
             recipe: How to label them.
+            stop: Once it is true nothing new begins: what is finished comes still, and what is
+                being worked on is given up.
 
         Yields:
             One result a task.
 
         Raises:
-            EngineError: Workers do not start.
+            EngineError: Workers do not start, or die without having done anything.
         """
-        waiting = deque(_groups(tasks, recipe.batch))
-        while waiting:
-            left = len(waiting)
-            pool = self._pool or self._start(min(self._jobs, left))
-            yield from _label_in_pool(pool, waiting, recipe, self._jobs)
-            if waiting:
-                self._stop()
-            if len(waiting) == left:
-                raise EngineError(_DO_NOT_START)
+        line, groups = deque[Attempt](), _groups(tasks, recipe.batch)
+        finished = deque["ClipResult"]()
+        self._deaths = 0
+        try:
+            while not stop():
+                self._hand_out(line, groups, recipe)
+                if finished:  # nobody waits while the caller writes
+                    yield finished.popleft()
+                elif not self._busy():
+                    return
+                futures = [job.future for lane in self._busy() if (job := lane.job)]
+                if futures:
+                    wait(futures, 0 if finished else _LOOK, FIRST_COMPLETED)
+                finished.extend(self._collect(line, recipe))
+            yield from finished
+            yield from self._collect(line, recipe)
+        finally:
+            for lane in self._busy():
+                lane.drop()
 
-    def _start(self, jobs: int) -> ProcessPool:
-        # Spawned, not forked: a fork would copy the threads' locks of the libraries already loaded.
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(
-            jobs,
-            initializer=_start_worker,
-            initargs=(*self._names, decoders(self._jobs)),
-            context=context,
-        )
-        if not self._pool.active:  # asking starts it
-            raise EngineError(_DO_NOT_START)
-        return self._pool
+    def _busy(self) -> list[Lane]:
+        return [lane for lane in self._lanes if lane.job]
 
-    def _stop(self) -> None:
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
-            self._pool = None
+    def _hand_out(self, line: deque[Attempt], groups: Iterator[Attempt], recipe: Recipe) -> None:
+        """Give every free worker something to do, as far as there is something."""
+        for lane in self._lanes:
+            if lane.job is None:
+                attempt = line.popleft() if line else next(groups, None)
+                if attempt is None:
+                    return
+                try:
+                    lane.give(attempt, recipe)
+                except BrokenProcessPool as error:
+                    raise EngineError(_not_allowed(error)) from error
+
+    def _collect(self, line: deque[Attempt], recipe: Recipe) -> "Iterator[ClipResult]":
+        """Results of workers that are done; what is to be tried again goes into the line.
+
+        Raises:
+            EngineError: Workers die without having done anything.
+        """
+        for lane in self._busy():
+            if (job := lane.job) and job.future.done():
+                yield from self._outcome(lane, job.attempt, line, recipe)
+
+    def _outcome(
+        self, lane: Lane, attempt: Attempt, line: deque[Attempt], recipe: Recipe
+    ) -> "Iterable[ClipResult]":
+        lost = False
+        try:
+            outcome = lane.take()
+        except NotBegun:
+            self._deaths += 1
+            if self._deaths > _MOST_DEATHS * len(self._lanes):
+                raise EngineError(_DO_NOT_START) from None
+            line.appendleft(attempt)
+            return ()
+        except Lost as error:
+            outcome, lost = error.failure, True
+        except Exception as error:  # what it sent cannot be understood here
+            outcome = Failure(Reason.ESTIMATOR_CRASHED, f"{type(error).__name__}: {error}")
+        self._deaths = 0
+        if attempt.failure is not None:
+            content = None if isinstance(outcome, Failure) else outcome
+            return (_cut_off(attempt.group[0], attempt.failure, content, recipe),)
+        if isinstance(outcome, Failure):
+            line.extend(_after(attempt, outcome, lost or _no_memory(outcome)))
+            return ()
+        short = [_no_memory(result.record.failure) for result in outcome]
+        if any(short):
+            lane.drop()  # another worker begins with less
+        if attempt.tries == _MOST_TRIES:
+            return [_told(r) if s else r for r, s in zip(outcome, short, strict=True)]
+        again = zip(attempt.group, short, strict=True)
+        line.extend(Attempt((task,), attempt.tries + 1) for task, s in again if s)
+        return [result for result, s in zip(outcome, short, strict=True) if not s]
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK):
+            for lane in self._lanes:
+                lane.watch()
+
+    def _end(self) -> None:
+        self._ended.set()
+        for lane in self._lanes:
+            lane.drop()
+        for lane in self._lanes:
+            lane.ended()
 
 
-_Group = tuple[Task, ...]
-"""What a worker takes at once."""
-
-
-def _groups(tasks: Iterable[Task], size: int) -> Iterator[_Group]:
+def _groups(tasks: Iterable[Task], size: int) -> Iterator[Attempt]:
     left = iter(tasks)
     while group := tuple(islice(left, size)):
-        yield group
+        yield Attempt(group)
 
 
-def _label_in_pool(
-    pool: ProcessPool, waiting: deque[_Group], recipe: Recipe, jobs: int
-) -> "Iterator[ClipResult]":
-    """Take tasks from ``waiting`` until none is left or the pool breaks; lost ones go back.
+def _after(attempt: Attempt, failure: Failure, chance: bool) -> Iterator[Attempt]:
+    """What follows an attempt that no result came of.
 
-    The pool breaks when a worker dies between two tasks, which is nobody's fault. Of a group whose
-    worker died every clip is tried alone.
+    Args:
+        attempt: The attempt.
+        failure: What went wrong.
+        chance: Whether it may go well another time.
     """
-    pending: dict[Future[Any], _Group] = {}
-    try:
-        while waiting or pending:
-            # A few tasks ahead, so that no worker waits while the parent writes.
-            while waiting and len(pending) < 2 * jobs:
-                group = waiting[0]
-                limit = None if recipe.timeout is None else recipe.timeout * len(group)
-                pending[pool.schedule(_label, (group, recipe), timeout=limit)] = group
-                waiting.popleft()
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    raise error
-                group = pending.pop(future)
-                if error is None:
-                    yield from future.result()
-                elif len(group) > 1:
-                    waiting.extendleft((task,) for task in group)
-                else:
-                    yield _cut_off(group[0], recipe, error)
-    except RuntimeError as error:
-        if pool.active and not isinstance(error, BrokenProcessPool):
-            raise
-        waiting.extendleft(pending.values())
+    for task in attempt.group:
+        if attempt.tries < _MOST_TRIES and (chance or len(attempt.group) > 1):
+            yield Attempt((task,), attempt.tries + 1)
+        else:
+            yield Attempt((task,), attempt.tries, _twice(failure) if chance else failure)
 
 
-def _cut_off(task: Task, recipe: Recipe, error: BaseException) -> "ClipResult":
+def _no_memory(failure: Failure | None) -> bool:
+    return failure is not None and failure.reason is Reason.OUT_OF_MEMORY
+
+
+def _twice(failure: Failure) -> Failure:
+    return replace(failure, message=f"{failure.message.rstrip('.')}; tried twice")
+
+
+def _told(result: "ClipResult") -> "ClipResult":
+    """The result with a failure that says that this was the second try."""
+    whole = result.record.whole
+    assert whole.failure is not None
+    whole = replace(whole, failure=_twice(whole.failure))
+    return replace(result, record=replace(result.record, whole=whole))
+
+
+def _cut_off(
+    task: Task, failure: Failure, content: "Content | None", recipe: Recipe
+) -> "ClipResult":
     """The result for a clip whose worker gave none."""
-    from dollygrip.runners.content import content_of
     from dollygrip.runners.pipeline import ClipResult, failed_record
 
-    if isinstance(error, TimeoutError):
-        message = f"took longer than {recipe.timeout:g} s; allow more with --timeout"
-        failure = Failure(Reason.TIMED_OUT, message)
-    elif isinstance(error, ProcessExpired):
-        failure = Failure(Reason.ESTIMATOR_CRASHED, f"the worker process died ({_cause(error)})")
-    elif isinstance(error, MemoryError):
-        failure = Failure(Reason.OUT_OF_MEMORY, "not enough memory; use fewer --jobs")
-    elif isinstance(error, ImportError):
-        failure = Failure(Reason.ESTIMATOR_MISSING, f"cannot load {recipe.estimator.name}: {error}")
-    else:
-        failure = Failure(Reason.ESTIMATOR_CRASHED, f"{type(error).__name__}: {error}")
-    content = content_of(Path(task.path))
-    return ClipResult(failed_record(task.path, task.clip_id, failure, content, recipe.provenance()))
+    record = failed_record(task.path, task.clip_id, failure, content, recipe.provenance())
+    return ClipResult(record)
 
 
-def _cause(error: ProcessExpired) -> str:
-    code = error.exitcode
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
-    return f"{name}{hint}"
-
-
-# Below: what runs in a worker.
-
-_threads = 0
-_labellers: "dict[tuple[str, str], Callable[[_Group], list[ClipResult]]]" = {}
-
-
-def _start_worker(estimator: str, classifier: str, threads: int) -> None:
-    global _threads
-    _threads = threads
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"
-    # Ctrl-C reaches the whole process group; the parent decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Loading takes longer than many a clip; what fails here fails there again, as a record.
-    with suppress(Exception):
-        import cv2
-
-        cv2.setNumThreads(1)  # a caller's script that loads it first was there before us
-        import_module("dollygrip.runners.pipeline")
-        choose("estimator", estimator)
-        choose("classifier", classifier)
-
-
-def _label(group: _Group, recipe: Recipe) -> "list[ClipResult]":
-    label = _labellers.get(recipe.hashes)
-    if label is None:
-        label = _labellers[recipe.hashes] = _labeller(recipe)
-    return label(group)
-
-
-def _labeller(recipe: Recipe) -> "Callable[[_Group], list[ClipResult]]":
-    from dollygrip.runners.batching import label_clips_together
-    from dollygrip.runners.estimators.base import BatchEstimator
-    from dollygrip.runners.pipeline import label_clip_file
-
-    estimator, classifier = recipe.estimator.make(), recipe.classifier.make()
-    provenance = recipe.provenance()
-
-    def label(group: _Group) -> "list[ClipResult]":
-        if len(group) > 1 and isinstance(estimator, BatchEstimator):
-            clips = [(task.path, task.clip_id) for task in group]
-            return label_clips_together(clips, estimator, classifier, provenance=provenance)
-        return [
-            label_clip_file(
-                task.path,
-                estimator,
-                classifier,
-                clip_id=task.clip_id,
-                provenance=provenance,
-                threads=_threads,
-            )
-            for task in group
-        ]
-
-    return label
+def _not_allowed(error: BrokenProcessPool) -> str:
+    return f"the system allows no further process ({error.__cause__ or error}); use fewer --jobs"

@@ -28,11 +28,14 @@ class Recipe:
         estimator: Which, with its settings.
         classifier: Which, with its settings.
         timeout: Seconds that one clip may take; None for no limit.
+        memory_mb: Mebibytes that a worker may hold, resident; None for no limit. Programs that it
+            runs have limits of their own.
     """
 
     estimator: Choice
     classifier: Choice
     timeout: float | None = None
+    memory_mb: int | None = None
 
     @property
     def batch(self) -> int:
