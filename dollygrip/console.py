@@ -110,7 +110,7 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], hidden: 
 
 def on_a_screen() -> bool:
     """Whether stderr can show what changes in place."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
