@@ -1,11 +1,13 @@
 """Records on their way to the screen, and the summary after them."""
 
 import shlex
+import shutil
 import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dollygrip.classifiers.reliability import Reason
@@ -91,9 +93,19 @@ class Tally:
 
 
 def print_records(
-    records: Iterable["ClipLabels"], as_json: bool, tally: Tally | None = None
+    records: Iterable["ClipLabels"],
+    as_json: bool,
+    tally: Tally | None = None,
+    earlier: Iterable["ClipLabels"] = (),
 ) -> Tally:
-    """JSON lines as they come, or a table when all are there; ``tally`` goes on counting."""
+    """JSON lines as they come, or a table when all are there.
+
+    Args:
+        records: What is to be printed.
+        as_json: As lines.
+        tally: Goes on counting.
+        earlier: Records for the table that the tally has counted already.
+    """
     from dollygrip.runners.formats.jsonl import dumps
 
     tally = tally or Tally()
@@ -102,12 +114,13 @@ def print_records(
             tally.count(record)
             print(dumps(record.to_dict()), flush=True)
         return tally
-    rows: list[tuple[str, str, str, str]] = []
+    rows = [_row(record) for record in islice(earlier, MOST_ROWS)]
     for record in records:
         tally.count(record)
         if len(rows) < MOST_ROWS:
             rows.append(_row(record))
-    print_table(("clip", "labels", "trust", "caption"), sorted(rows), tally.new - len(rows))
+    hidden = tally.kept + tally.new - len(rows)
+    print_table(("clip", "labels", "trust", "caption"), sorted(rows), hidden)
     return tally
 
 
@@ -207,8 +220,9 @@ def report(
 def _folded(counts: list[str]) -> list[str]:
     """Counts of labels on lines that are not too long, each count whole."""
     glued = ", ".join(count.replace(" ", "\xa0") for count in counts)
+    width = min(shutil.get_terminal_size((PIPE_WIDTH, 1)).columns, PIPE_WIDTH)
     head = "labels: "
-    lines = textwrap.wrap(glued, PIPE_WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    lines = textwrap.wrap(glued, width, initial_indent=head, subsequent_indent=" " * len(head))
     return [line.replace("\xa0", " ") for line in lines]
 
 
