@@ -56,7 +56,7 @@ def add_json(parser: argparse.ArgumentParser, summary: str) -> None:
     parser.add_argument("--json", action="store_true", help=summary)
 
 
-def add_log_format(parser: argparse.ArgumentParser) -> None:
+def add_log_format(parser: argparse._ActionsContainer) -> None:
     """Add ``--log-format``."""
     parser.add_argument(
         "--log-format",

@@ -164,3 +164,14 @@ def test_the_table_ends_where_it_would_scroll_away(capsys):
     out = capsys.readouterr().out
     assert out.count("static") == 100
     assert "and 50 more" in out
+
+
+def test_the_table_shows_what_is_kept_too(capsys):
+    kept = Tally(kept=3, labels=Counter(static=3))
+    earlier = [record("old.mp4", "static")]
+    tally = print_records([record("new.mp4", "pan_left")], False, kept, earlier)
+    assert (tally.new, tally.labelled, tally.labels["static"]) == (1, 4, 3)
+    out = capsys.readouterr().out
+    assert "old.mp4" in out
+    assert "new.mp4" in out
+    assert "and 2 more" in out
