@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,8 +82,9 @@ class Shard:
     def has(self, found: Found) -> bool:
         """Whether a clip is in this part."""
         place = found.path
-        if not found.alone and place.is_relative_to(found.root):
-            place = place.relative_to(found.root)
+        if not found.alone:
+            with suppress(ValueError):  # a list may lead out of its folder
+                place = place.relative_to(found.root)
         digest = hashlib.blake2b(os.fsencode(place), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.index - 1
 

@@ -63,23 +63,20 @@ def detect(path: Path) -> PoseFormat | None:
 
 
 def find_poses(inputs: Iterable[Path], name: str | None = None) -> Iterator[Path]:
-    """The pose files that the inputs mean, in a stable order, each once.
+    """The pose files that the inputs mean, in a stable order; one that two mean comes twice.
 
     A file is taken as given. A folder that is itself in a pose format (a COLMAP model) is one;
     any other is searched, with its subfolders, for files that look like poses. Hidden files are
-    skipped, and links are not followed. A file with several cameras gives ``FILE#CAMERA`` for each.
+    skipped, and links are not followed. A folder that cannot be read is itself given, so that it
+    gets its failed record. A file with several cameras gives ``FILE#CAMERA`` for each.
 
     Args:
         inputs: Files and folders.
         name: Look for this format only.
     """
-    seen: set[Path] = set()
     for given in inputs:
-        for file in _search(given, name) if given.is_dir() else (given,):
-            for path in _cameras(file, name):
-                if path not in seen:
-                    seen.add(path)
-                    yield path
+        for file in _search(given, name):
+            yield from _cameras(file, name)
 
 
 def file_of(path: Path) -> Path:
@@ -105,16 +102,19 @@ def _cameras(path: Path, name: str | None) -> list[Path]:
     return [path.with_name(f"{path.name}#{c}") for c in cameras] if len(cameras) > 1 else [path]
 
 
-def _search(folder: Path, name: str | None) -> Iterator[Path]:
-    if _looks(folder, name):
-        yield folder
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.is_symlink():
-            continue
-        if path.is_dir():
-            yield from _search(path, name)
-        elif _looks(path, name):
+def _search(given: Path, name: str | None) -> Iterator[Path]:
+    """Not by recursion: folders may be nested more deeply than Python's stack."""
+    waiting = [given]
+    while waiting:
+        path = waiting.pop()
+        try:
+            is_folder = path.is_dir()
+            if _looks(path, name) or (path == given and not is_folder):
+                yield path
+            elif is_folder:
+                inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+                waiting += [p for p in reversed(inside) if not p.is_symlink()]
+        except OSError:
             yield path
 
 

@@ -243,6 +243,16 @@ def test_a_long_list_is_streamed(tmp_path: Path) -> None:
     assert peak < 2_000_000
 
 
+def test_poses_that_cannot_be_looked_for(tmp_path: Path) -> None:
+    long, zero = tmp_path / ("x" * 300), tmp_path / "a\0b"
+    assert found(long, zero, find=pose_finder(None)) == [long, zero]
+    fill(tmp_path, "in/a.txt")
+    (tmp_path / "in" / "a.txt").write_text("0 0 0 0 0 0 0 1\n1 1 0 0 0 0 0 1\n")
+    # Texts and tables may be poses.
+    listed = found(tmp_path / "in" / "a.txt", tmp_path / "in", find=pose_finder(None))
+    assert listed == [tmp_path / "in" / "a.txt"] * 2
+
+
 # Where listed clips are
 
 
