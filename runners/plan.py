@@ -22,7 +22,7 @@ from dollygrip.runners.ledger import (
     to_text,
 )
 from dollygrip.runners.recipe import Recipe, Task
-from dollygrip.runners.store import clip_id_of
+from dollygrip.runners.store import TRAJECTORIES, clip_id_of
 from dollygrip.runners.video import find_clips
 
 AnyPath = str | os.PathLike[str]
@@ -165,12 +165,13 @@ def make_plan(
     Raises:
         StoreError: The records of the run cannot be read, or there is no room for the plan.
     """
-    ledger = Ledger(None if run is None else Path(run), stop)
+    folder = None if run is None else Path(run)
+    ledger = Ledger(folder, stop)
     try:
         with database_errors():
             ledger.database.executescript(_TABLES)
             _list(ledger, found, shard, stop)
-            _decide(ledger, recipe, retry_failed, stop)
+            _decide(ledger, folder, recipe, retry_failed, stop)
         return Plan(ledger)
     except BaseException:
         ledger.close()
@@ -204,7 +205,13 @@ def _list(
     ledger.database.execute("COMMIT")
 
 
-def _decide(ledger: Ledger, recipe: Recipe, retry_failed: bool, stop: Callable[[], bool]) -> None:
+def _decide(
+    ledger: Ledger,
+    run: Path | None,
+    recipe: Recipe,
+    retry_failed: bool,
+    stop: Callable[[], bool],
+) -> None:
     """What is to be done with each clip, under which name."""
     database = ledger.database
     clips = database.execute(
@@ -221,6 +228,8 @@ def _decide(ledger: Ledger, recipe: Recipe, retry_failed: bool, stop: Callable[[
         record = None if row[0] is None else to_finished(tuple(row))
         for clip_id, known in _names(ledger, path, place, name, record, shared):
             state = _state(path, known, recipe, retry_failed)
+            if state is _State.MOTION_KEPT and not _has_motion(run, clip_id, known):
+                state = _State.TODO
             offset = None if known is None or state is _State.TODO else known.offset
             added = database.execute(
                 "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, ?)",
@@ -241,7 +250,7 @@ def _names(
     knows by it; the others are named after their whole path, and so does not depend on the order
     or on the shard which is which.
     """
-    if record is not None and _place(record.path) == place:
+    if record is not None and (record.path == path or _place(record.path) == place):
         yield name, record
     whole = Path(os.path.abspath(path))  # noqa: PTH100
     long = clip_id_of(whole, Path(whole.anchor))
@@ -273,6 +282,13 @@ def _state(path: str, record: Finished | None, recipe: Recipe, retry_failed: boo
     ):
         return _State.TODO
     return _State.KEPT if record.settings[1] == recipe.hashes[1] else _State.MOTION_KEPT
+
+
+def _has_motion(run: Path | None, clip_id: str, record: Finished | None) -> bool:
+    """Whether a clip's motion is stored, where it ever had one."""
+    if run is None or record is None:
+        return False
+    return record.failure is not None or (run / TRAJECTORIES / f"{clip_id}.npz").is_file()
 
 
 def _place(path: str) -> bytes:

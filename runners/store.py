@@ -4,6 +4,7 @@
 goes on where it stopped. ``docs/records.md`` describes the files.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,13 +12,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from dollygrip.classifiers.records import ClipLabels
-from dollygrip.runners.formats.files import write_atomically
+from dollygrip.runners.formats.files import new_file, remove_scratch, write_atomically
 from dollygrip.runners.formats.json_data import read_data
 from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.maps import write_maps
@@ -45,10 +47,17 @@ class StoreError(Exception):
 
 
 class RunStore:
-    """One run folder, open for writing by one process at a time."""
+    """One run folder, open for writing by one process at a time.
+
+    The lock is the system's (``flock``): it is free again when the process that holds it ends,
+    however that comes about. On NFS it holds between machines, unless the folder is mounted with
+    ``nolock`` or ``local_lock``; on a file system that has no locks, a folder is refused. Where
+    locks hold on one machine only (some object stores mounted as folders), give each machine a
+    run folder of its own.
+    """
 
     def __init__(self, folder: str | os.PathLike[str], *, restart: bool = False) -> None:
-        """Open a folder.
+        """Open a folder; how long that takes does not depend on how many records it has.
 
         Args:
             folder: Made when missing.
@@ -58,16 +67,27 @@ class RunStore:
             StoreError: The folder is not a run folder, cannot be written, or another run is on it.
         """
         self.folder = Path(folder)
-        try:
-            self._lock = _locked(self.folder)
-        except OSError as error:
-            raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
-        if restart:
-            _clear(self.folder)
-        for name in (TRAJECTORIES, PROFILES):
-            (self.folder / name).mkdir(exist_ok=True)
-        _drop_torn_line(self.folder / RESULTS)
-        self._results = (self.folder / RESULTS).open("ab")
+        with ExitStack() as undone, writing(self.folder):
+            new = not self.folder.exists()
+            self._lock = undone.enter_context(_locked(self.folder))
+            if restart:
+                _clear(self.folder)
+            for name in (TRAJECTORIES, PROFILES):
+                (self.folder / name).mkdir(exist_ok=True)
+            if _was_killed(self._lock):
+                _sweep(self.folder)
+            _sign(self._lock)
+            _drop_torn_line(self.folder / RESULTS)
+            self._open_results()
+            if new:
+                sync_folder(self.folder.parent)
+            undone.pop_all()
+
+    def _open_results(self) -> None:
+        # Without a buffer: what could not be written must not come after something else did.
+        self._results = (self.folder / RESULTS).open("ab", buffering=0)
+        self._end, self._torn = self._results.tell(), False
+        sync_folder(self.folder)
 
     def __enter__(self) -> Self:
         """Use as a context manager."""
@@ -85,12 +105,17 @@ class RunStore:
     def close(self) -> None:
         """Let another run have the folder."""
         self._results.close()
+        with suppress(OSError):
+            self._lock.truncate(0)
         self._lock.close()
 
     def begin(self, manifest: dict[str, Any]) -> None:
         """Write the manifest: what this run was started with.
 
         Settings of earlier runs in this folder stay, by their hash, since records name them.
+
+        Raises:
+            StoreError: It cannot be written, or that of an earlier run is damaged.
         """
         path = self.folder / MANIFEST
         known = read_manifest(self.folder).get("settings", {}) if path.exists() else {}
@@ -101,20 +126,50 @@ class RunStore:
             **manifest,
             "settings": {**known, **manifest.get("settings", {})},
         }
-        write_atomically(path, json.dumps(data, indent=2).encode() + b"\n")
+        with writing(self.folder):
+            write_atomically(path, json.dumps(data, indent=2).encode() + b"\n")
+            sync_folder(self.folder)
 
     def append(self, record: ClipLabels, shots: Sequence[ShotMotion] | None = None) -> None:
-        """Add one clip: its motion files first, so that a record never lacks them.
+        """Add one clip; it is on the disk when this returns.
+
+        Its motion files come first, each whole or not at all. What can be cut off in between costs
+        nothing: motion without its record is written again when the clip is. Not every file system
+        keeps the order when the power fails, so that a record may lack its motion then: its labels
+        are right all the same, and a plan that needs the motion looks whether it is there.
 
         Args:
             record: The record.
             shots: The motion; that which is stored stays when not given.
+
+        Raises:
+            StoreError: It cannot be written; what came before stays as it is.
         """
-        if shots is not None:
-            self._write_motion(f"{record.clip_id}.npz", shots)
-        self._results.write(dumps(record.to_dict()).encode() + b"\n")
-        self._results.flush()
-        os.fsync(self._results.fileno())
+        line = dumps(record.to_dict()).encode() + b"\n"
+        with writing(self.folder):
+            if shots is not None:
+                self._write_motion(f"{record.clip_id}.npz", shots)
+            self._write_line(line)
+
+    def _write_line(self, line: bytes) -> None:
+        if self._torn:
+            self._cut_back()
+        self._torn = True
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[self._results.write(left) :]
+            os.fsync(self._results.fileno())
+        except OSError:
+            with suppress(OSError):
+                self._cut_back()
+            raise
+        self._end, self._torn = self._end + len(line), False
+
+    def _cut_back(self) -> None:
+        """Take half a line away, so that the next does not stick to it."""
+        self._results.truncate(self._end)
+        self._torn = False
 
     def _write_motion(self, name: str, shots: Sequence[ShotMotion]) -> None:
         for folder, write in ((TRAJECTORIES, write_trajectories), (PROFILES, write_profiles)):
@@ -130,21 +185,18 @@ class RunStore:
             (maps / name).unlink(missing_ok=True)
 
     def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
-        """Put new records in place of the old ones, all or none; yields each as it is written."""
-        scratch = self.folder / f".{RESULTS}.tmp"
-        scratch.unlink(missing_ok=True)  # it may be a link
-        try:
-            with scratch.open("wb") as file:
+        """Put new records in place of the old ones, all or none; yields each as it is written.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        with writing(self.folder):
+            with new_file(self.folder / RESULTS) as file:
                 for record in records:
                     file.write(dumps(record.to_dict()).encode() + b"\n")
                     yield record
-                file.flush()
-                os.fsync(file.fileno())
             self._results.close()
-            scratch.replace(self.folder / RESULTS)
-        finally:
-            scratch.unlink(missing_ok=True)
-        self._results = (self.folder / RESULTS).open("ab")
+            self._open_results()
 
 
 def read_motion(folder: Path, clip_id: str) -> tuple[ShotMotion, ...]:
@@ -178,13 +230,45 @@ def clip_id_of(path: Path, root: Path) -> str:
 
     Safe whatever the clip is called: letters, digits, ``-`` and ``_`` only, at most 60 long.
     """
-    try:
-        place = path.relative_to(root)
-    except ValueError:
-        place = path
-    digest = hashlib.blake2b(os.fsencode(place), digest_size=5).hexdigest()
+    # Not with pathlib, which takes longer for this than the file system for the file.
+    place, top = os.fspath(path), os.path.join(root, "")  # noqa: PTH118
+    digest = hashlib.blake2b(os.fsencode(place.removeprefix(top)), digest_size=5).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-")[:48]
     return f"{stem}-{digest}" if stem else digest
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Says what is wrong where a run folder cannot be written, and what to do.
+
+    Raises:
+        StoreError: It cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise StoreError(
+                f"disk full: cannot write to {folder} ({said}); what is finished is kept; free "
+                "space and run the same command again"
+            ) from error
+        raise StoreError(f"cannot write to {folder}: {said}") from error
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of new files in a folder outlast a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Not every file system lets a folder be synced; those that do not need no asking.
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _locked(folder: Path) -> IO[bytes]:
@@ -198,13 +282,54 @@ def _locked(folder: Path) -> IO[bytes]:
         if there.is_symlink() or (there.exists() and not (there.is_file() or there.is_dir())):
             raise StoreError(f"{there} is a link or no regular file; give another folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / LOCK).open("ab")
+    lock = (folder / LOCK).open("ab+", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        holder = _signature(lock)
         lock.close()
-        raise StoreError(f"another run is writing to {folder}; wait for it or give -o") from error
+        raise StoreError(
+            f"another run is writing to {folder}{f' ({holder})' if holder else ''}; wait for it, "
+            "or give another folder with -o"
+        ) from error
+    except OSError as error:
+        lock.close()
+        if error.errno in _NO_LOCKS:
+            raise StoreError(
+                f"{folder} is on a file system without locks; give a folder on another with -o"
+            ) from error
+        raise
     return lock
+
+
+def _sign(lock: IO[bytes]) -> None:
+    """Say in the lock file who holds it, for whoever finds it held."""
+    since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    with suppress(OSError):
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename} since {since}".encode())
+
+
+def _signature(lock: IO[bytes]) -> str:
+    """Who holds the lock; empty when nobody said so."""
+    try:
+        lock.seek(0)
+        said = lock.read(200).decode(errors="replace")
+    except OSError:
+        return ""
+    return "".join(c for c in said if c.isprintable())
+
+
+def _was_killed(lock: IO[bytes]) -> bool:
+    """Whether the last run did not come to the end where it takes its name from the lock."""
+    return bool(_signature(lock))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run was writing."""
+    for part in (folder, *(folder / name for name in (TRAJECTORIES, PROFILES, MAPS))):
+        if part.is_dir():
+            remove_scratch(part)
 
 
 def _clear(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -26,18 +27,25 @@ def open_regular(path: Path) -> IO[bytes]:
     return file
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which becomes ``path`` once it is on the disk, or not at all."""
     scratch = _scratch(path)
     try:
         scratch.unlink(missing_ok=True)
         with scratch.open("xb") as file:  # not through a link that lies in wait
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, so that a reader or a crash never meets half a file."""
+    with new_file(path) as file:
+        file.write(data)
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -70,6 +78,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove what processes left in a folder that were killed while they wrote a file there."""
+    with os.scandir(folder) as entries:
+        left = [entry.name for entry in entries if _SCRATCH.fullmatch(entry.name)]
+    for name in left:
+        (folder / name).unlink()
+
+
 def _scratch(path: Path) -> Path:
     """A place beside ``path``, where nobody looks for a result."""
     return path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+
+
+_SCRATCH = re.compile(r"\..+\.[0-9]+\.tmp", re.DOTALL)
