@@ -1,12 +1,15 @@
 """From plain data, as TOML gives it, to frozen dataclasses: no unknown key, no wrong type."""
 
 import dataclasses
+import math
 import reprlib
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
+_LARGEST = 2**63 - 1
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 _MANY = {str: "texts", bool: "true or false", int: "whole numbers", float: "numbers"}
 
@@ -31,7 +34,7 @@ def build(kind: Any, data: Mapping[str, Any], where: str = "") -> Any:
     at = f"{where}: " if where else ""
     for key in data:
         if key not in known:
-            raise SettingsError(f"{at}unknown key {key[:60]!r}; allowed: {', '.join(known)}")
+            raise SettingsError(f"{at}unknown key {str(key)[:60]!r}; allowed: {', '.join(known)}")
     for key, field in known.items():
         given = field.default is not dataclasses.MISSING
         if not given and field.default_factory is dataclasses.MISSING and key not in data:
@@ -67,12 +70,27 @@ def _value(value: Any, hint: Any, where: str) -> Any:
     elif (origin is Literal and value in arguments) or (hint is type(None) and value is None):
         return value
     # True is an int to Python, but hardly to whoever wrote it.
-    elif hint is float and type(value) in (int, float):
+    elif hint is float and type(value) in (int, float) and _is_number(value):
         return float(value)
-    # Text may become part of a command, or of a path.
-    elif hint in (str, int, bool) and type(value) is hint and "\0" not in str(value):
+    elif hint in (str, int, bool) and type(value) is hint and _is_plain(value):
         return value
-    raise SettingsError(f"{where} must be {_said(hint)}, not {reprlib.repr(value)}")
+    raise SettingsError(f"{where} must be {_said(hint)}, not {_shown(value)}")
+
+
+def _is_number(value: float) -> bool:
+    return abs(value) <= sys.float_info.max or abs(value) == math.inf
+
+
+def _is_plain(value: str | int) -> bool:
+    # Text may become part of a command, or of a path.
+    return "\0" not in value if isinstance(value, str) else abs(value) <= _LARGEST
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # of a number with too many digits
+        return f"this {type(value).__name__}"
 
 
 def _said(hint: Any) -> str:
