@@ -139,7 +139,9 @@ def choose(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> 
     """
     target = _target(kind, name)
     if target is None:
-        raise SettingsError(f"no {kind} is called {name[:60]!r}; there is {', '.join(names(kind))}")
+        raise SettingsError(
+            f"no {kind} is called {str(name)[:60]!r}; there is {', '.join(names(kind))}"
+        )
     try:
         made = _load(target)
     except ImportError as error:
@@ -196,23 +198,27 @@ def check_settings(data: Mapping[str, Any]) -> dict[Kind, dict[str, Any]]:
     Raises:
         SettingsError: A table names something unknown.
     """
+    if not isinstance(data, Mapping):
+        raise SettingsError(f"settings are tables or a file, not {data!r:.60}")
     for key, tables in data.items():
         if key not in KINDS:
             raise SettingsError(
-                f"unknown table [{key[:60]}]; allowed: [estimator.NAME], [classifier.NAME]"
+                f"unknown table [{str(key)[:60]}]; allowed: [estimator.NAME], [classifier.NAME]"
             )
         if not isinstance(tables, Mapping):
             raise SettingsError(f"{key!r} must be a table such as [{key}.{names(key)[0]}]")
         for name, table in tables.items():
             if _target(key, name) is None:
                 known = ", ".join(names(key))
-                raise SettingsError(f"no {key} is called {name[:60]!r}; there is {known}")
+                raise SettingsError(f"no {key} is called {str(name)[:60]!r}; there is {known}")
             if not isinstance(table, Mapping):
                 raise SettingsError(f"{key}.{name} must be a table")
     return {kind: dict(data.get(kind, {})) for kind in KINDS}
 
 
 def _target(kind: Kind, name: str) -> str | None:
+    if not isinstance(name, str):  # Python's callers may say anything
+        return None
     if kind == "estimator" and name.startswith(f"{EXTERNAL}:"):
         return _EXTERNAL_TARGET
     return _targets(kind).get(name)
