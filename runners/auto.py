@@ -25,7 +25,7 @@ from dollygrip.runners.estimators.base import Estimate, Estimator, estimated
 from dollygrip.runners.estimators.flow import FlowEstimator, FlowSettings
 from dollygrip.runners.estimators.structure import agreement
 from dollygrip.runners.estimators.tracks import Tracks, track_points
-from dollygrip.runners.needs import missing
+from dollygrip.runners.needs import gpu, missing
 from dollygrip.runners.registry import Choice, choose
 from dollygrip.runners.video import Frame, FrameRequest
 
@@ -81,6 +81,12 @@ class AutoEstimator:
         # Programs that estimate depth want colour.
         color = self._choice is not None
         self.frame_request = FrameRequest(settings.flow.long_side, settings.flow.rate, color=color)
+
+    @staticmethod
+    def gpus(settings: AutoSettings, there: bool) -> float:
+        """How many GPUs the second one takes to itself, if there are any on other machines."""
+        second = _first_ready(settings.ask, gpu_elsewhere=True)[0] if there else None
+        return 0.0 if second is None else second.gpus(there)
 
     @cached_property
     def _second(self) -> Estimator | None:
@@ -149,12 +155,15 @@ class _Kept:
             yield frame
 
 
-def _first_ready(names: Iterable[str]) -> tuple[Choice | None, str]:
-    """The first estimator that can run here; or else why none can."""
+def _first_ready(names: Iterable[str], *, gpu_elsewhere: bool = False) -> tuple[Choice | None, str]:
+    """The first estimator that can run here, or with a GPU could; or else why none can."""
     lacking = []
     for name in names:
         choice = choose("estimator", name)
-        failure = missing(choice.needs(), name)
+        needs = choice.needs()
+        if gpu_elsewhere:
+            needs = tuple(need for need in needs if need.what != gpu().what)
+        failure = missing(needs, name)
         if failure is None:
             return choice, ""
         lacking.append(failure.message)

@@ -92,6 +92,15 @@ class Choice:
         look = getattr(_load(self.target), "needs", None)
         return () if look is None else tuple(look(self._built()))
 
+    def gpus(self, there: bool) -> float:
+        """How many GPUs it takes to itself; none where it does not say.
+
+        Args:
+            there: Whether there are any: some take one only then.
+        """
+        ask = getattr(_load(self.target), "gpus", None)
+        return 0.0 if ask is None else float(ask(self._built(), there))
+
     def about(self) -> str:
         """Where it comes from and under which licence, where it says so."""
         tell = getattr(_load(self.target), "about", None)

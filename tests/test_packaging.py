@@ -16,8 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("geometry", "classifiers", "runners")
 # What needs more than the rest has an extra; the names are those that Python imports.
-EXTRAS = ("dense", "train", "usd", "view", "vlm")
-OPTIONAL = ("openai", "pxr", "rerun", "scipy", "sklearn", "torch", "transformers")
+EXTRAS = ("dense", "ray", "train", "usd", "view", "vlm")
+OPTIONAL = ("openai", "pxr", "ray", "rerun", "scipy", "sklearn", "torch", "transformers")
 # What a user plugs in, as a depth network into the dense estimator.
 PLUGGED_IN = {"transformers"}
 

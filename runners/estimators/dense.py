@@ -119,6 +119,11 @@ class DenseEstimator:
             found.append(needs.package("transformers", "pip install transformers"))
         return tuple(found)
 
+    @staticmethod
+    def gpus(settings: DenseSettings, there: bool) -> float:
+        """How many GPUs it takes to itself."""
+        return float(settings.device == "cuda" or (settings.device == "auto" and there))
+
     def estimate(self, frames: Iterable[Frame]) -> Estimate:
         """The path through the frames of one shot, read once and in order."""
         return self.estimate_many([frames])[0]

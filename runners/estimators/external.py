@@ -122,6 +122,11 @@ class ExternalEstimator:
         return tuple(found)
 
     @staticmethod
+    def gpus(settings: ExternalSettings, there: bool) -> float:
+        """How many GPUs it takes to itself, whether or not there are any."""
+        return float(find_description(settings.system).needs.gpu)
+
+    @staticmethod
     def about(settings: ExternalSettings) -> str:
         """Where the program comes from, and its licences."""
         known = find_description(settings.system)

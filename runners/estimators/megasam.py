@@ -158,6 +158,11 @@ class MegasamEstimator:
         )
 
     @staticmethod
+    def gpus(settings: MegasamSettings, there: bool) -> float:
+        """How many GPUs it takes to itself, whether or not there are any."""
+        return 1.0
+
+    @staticmethod
     def about(settings: MegasamSettings) -> str:
         """Where it comes from, and its licences."""
         return _ABOUT
