@@ -232,7 +232,12 @@ def clip_id_of(path: Path, root: Path) -> str:
     """
     # Not with pathlib, which takes longer for this than the file system for the file.
     place, top = os.fspath(path), os.path.join(root, "")  # noqa: PTH118
-    digest = hashlib.blake2b(os.fsencode(place.removeprefix(top)), digest_size=5).hexdigest()
+    name = place.removeprefix(top)
+    try:
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError:  # no file is called so, but somebody may ask for it
+        encoded = name.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(encoded, digest_size=5).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-")[:48]
     return f"{stem}-{digest}" if stem else digest
 
@@ -281,7 +286,10 @@ def _locked(folder: Path) -> IO[bytes]:
         there = folder / name
         if there.is_symlink() or (there.exists() and not (there.is_file() or there.is_dir())):
             raise StoreError(f"{there} is a link or no regular file; give another folder with -o")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except ValueError as error:
+        raise StoreError(f"no folder can be called {str(folder)!r}: {error}") from error
     lock = (folder / LOCK).open("ab+", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
