@@ -194,6 +194,15 @@ def test_a_line_without_end_is_not_held(tmp_path: Path) -> None:
         assert peak < 8 * MAX_LINE
 
 
+def test_a_row_without_end_is_not_held(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    entries = ["x" * 1000] * (2 * MAX_LINE // 1000)
+    file.write_text("\n".join(["path", *entries]))
+    assert list(read_list(file)) == entries
+    file.write_text("path\n" + '"\n",' * MAX_LINE)
+    assert "a row is over 1 MB" in refusal(lambda: read_list(file))
+
+
 def test_damaged_and_foreign_parquet(tmp_path: Path) -> None:
     file = tmp_path / "list.parquet"
     parquet.write_table(pa.table({"path": [1, 2]}), file)
