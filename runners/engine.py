@@ -125,6 +125,11 @@ class Workers:
         """End the processes, whatever they are at."""
         self._end()
 
+    @property
+    def jobs(self) -> int:
+        """How many clips are worked on at a time."""
+        return len(self._lanes)
+
     def running(self) -> tuple[Task, ...]:
         """The clips that are being worked on now; any thread may ask."""
         jobs = [lane.job for lane in self._lanes]
