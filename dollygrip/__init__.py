@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from dollygrip.api import (
         classify_run,
         label_clip,
+        label_clips,
         label_folder,
         label_trajectory,
         load_results,
@@ -24,6 +25,7 @@ __all__ = [
     "classify_run",
     "evaluate_run",
     "label_clip",
+    "label_clips",
     "label_folder",
     "label_trajectory",
     "load_results",

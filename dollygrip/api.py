@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
@@ -14,10 +14,12 @@ from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.content import stamp_of
-from dollygrip.runners.engine import Workers, decoders, start_workers
+from dollygrip.runners.engine import decoders
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
-from dollygrip.runners.inputs import find_inputs
-from dollygrip.runners.ledger import read_records, records_at
+from dollygrip.runners.inputs import Shard, find_inputs
+from dollygrip.runners.launch import EngineName, start_engine
+from dollygrip.runners.ledger import never, read_records, records_at
+from dollygrip.runners.limits import memory_share, time_limit
 from dollygrip.runners.needs import missing
 from dollygrip.runners.pipeline import label_clip_file, reclassify_stored
 from dollygrip.runners.plan import POSES, Plan, finder, make_plan
@@ -35,6 +37,8 @@ from dollygrip.runners.tables import to_frame, update_tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dollygrip.runners.launch import Pool
 
 _VERSIONS = ("dollygrip", "numpy", "opencv-python-headless", "av", "pycolmap")
 
@@ -121,31 +125,45 @@ def read_poses(
     return cameras.trajectory(rate)
 
 
-def label_folder(
-    folder: AnyPath,
+def label_clips(
+    inputs: AnyPath | Iterable[AnyPath],
     out: AnyPath | None = None,
     *,
     jobs: int | None = None,
     estimator: str = "flow",
     classifier: str = "learned",
     settings: Settings = None,
+    column: str | None = None,
+    shard: str | None = None,
     timeout: float | None = None,
+    memory_mb: int | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
     retry_failed: bool = False,
     restart: bool = False,
 ) -> Iterator[ClipLabels]:
-    """Label every clip below a folder, in worker processes; records come as they are made.
+    """Label many clips, in worker processes; records come as they are made.
 
     A script must call this below ``if __name__ == "__main__":``, since the workers import it.
 
     Args:
-        folder: Searched with its subfolders for clips; with ``estimator="poses"`` for pose files.
+        inputs: One or several of: a clip; a folder, searched with its subfolders (with
+            ``estimator="poses"`` for pose files); a pattern; a list of clips, see
+            :func:`dollygrip.runners.inputs.find_inputs`.
         out: The run folder to write. Clips that it has a record of are not labelled again, unless
             the file or the settings changed; their records come first.
         jobs: Worker processes; one a processor when not given.
         estimator: Name of the estimator.
         classifier: Name of the classifier.
         settings: What differs from the defaults.
-        timeout: Seconds that one clip may take.
+        column: The column of a list that holds the paths; one of the usual when not given.
+        shard: The part of the clips to label, such as ``"2/8"``: the second of eight.
+        timeout: Seconds that one clip may take; see
+            :func:`dollygrip.runners.limits.time_limit` for how many when not given.
+        memory_mb: Mebibytes that one worker may hold; its share of the machine when not given, see
+            :func:`dollygrip.runners.limits.memory_share`.
+        engine: ``"local"`` for processes of this machine, ``"ray"`` for those of a Ray cluster.
+        address: Of the Ray cluster; one is started here when it is not given.
         retry_failed: Try clips again that failed before.
         restart: Forget what ``out`` holds.
 
@@ -154,26 +172,44 @@ def label_folder(
 
     Raises:
         SettingsError: There is no such estimator, classifier or setting.
+        InputError: There is no such shard, or a list cannot be read.
         StoreError: ``out`` cannot be used.
         EngineError: Workers do not start.
     """
-    with start_workers([folder], estimator, classifier, jobs) as workers:
-        recipe = make_recipe(estimator, classifier, settings, timeout)
+    given = (inputs,) if isinstance(inputs, str | os.PathLike) else tuple(inputs)
+    part = None if shard is None else Shard.parse(shard)
+    with start_engine(
+        given, estimator, classifier, jobs, engine=engine, address=address
+    ) as workers:
+        recipe = make_recipe(estimator, classifier, settings, timeout, memory_mb, jobs=workers.jobs)
+        found = find_inputs(given, finder(recipe), column=column)
         if out is None:
-            with make_plan(find_inputs([folder], finder(recipe)), recipe) as plan:
+            with make_plan(found, recipe, shard=part) as plan:
                 yield from (result.record for result in workers.label(plan.tasks(), recipe))
             return
         with (
             RunStore(out, restart=restart) as store,
-            make_plan(
-                find_inputs([folder], finder(recipe)),
-                recipe,
-                store.folder,
-                retry_failed=retry_failed,
-            ) as plan,
+            make_plan(found, recipe, store.folder, retry_failed=retry_failed, shard=part) as plan,
         ):
+            yield from records_at(store.folder, plan.kept_offsets())
             yield from carry_out(plan, recipe, store, workers)
             update_tables(store.folder)
+
+
+def label_folder(
+    folder: AnyPath, out: AnyPath | None = None, **options: Any
+) -> Iterator[ClipLabels]:
+    """Label every clip below a folder: :func:`label_clips` with one input.
+
+    Args:
+        folder: The folder.
+        out: The run folder to write.
+        options: Those of :func:`label_clips`.
+
+    Yields:
+        One record a clip.
+    """
+    return label_clips(folder, out, **options)
 
 
 def load_results(run: AnyPath) -> "pd.DataFrame":
@@ -228,7 +264,9 @@ def make_recipe(
     classifier: str,
     settings: Settings,
     timeout: float | None = None,
+    memory_mb: int | None = None,
     *,
+    jobs: int = 1,
     given: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Names and settings, checked.
@@ -237,7 +275,9 @@ def make_recipe(
         estimator: Name of the estimator.
         classifier: Name of the classifier.
         settings: What differs from the defaults.
-        timeout: Seconds that one clip may take.
+        timeout: Seconds that one clip may take; what suits the estimator when not given.
+        memory_mb: Mebibytes that a worker may hold; its share of the machine when not given.
+        jobs: How many workers share the machine.
         given: Settings of the estimator that go before those in ``settings``.
 
     Raises:
@@ -255,24 +295,42 @@ def make_recipe(
     lacking = missing(chosen.needs(), chosen.name)
     if lacking is not None:
         raise SettingsError(lacking.message)
-    return Recipe(chosen, _choose("classifier", classifier, settings), timeout=timeout)
+    return Recipe(
+        chosen,
+        _choose("classifier", classifier, settings),
+        timeout=time_limit(chosen) if timeout is None else timeout,
+        memory_mb=memory_share(jobs) if memory_mb is None else memory_mb,
+    )
 
 
 def carry_out(
-    plan: Plan, recipe: Recipe, store: RunStore, workers: Workers
+    plan: Plan,
+    recipe: Recipe,
+    store: RunStore,
+    workers: "Pool",
+    stop: Callable[[], bool] = never,
 ) -> Iterator[ClipLabels]:
-    """Do what a plan says, and write it to the run; the record of every clip."""
+    """Do what a plan says is to be done, and write it to the run; each new record.
+
+    Args:
+        plan: What there is to do.
+        recipe: How.
+        store: The run, open.
+        workers: Who does it.
+        stop: Asked between clips; once it is true, nothing new begins.
+    """
     store.begin(_manifest(recipe))
     # For the tables at the end: now the workers are loading too, then they would be done.
     import_module("pyarrow.parquet")
-    yield from records_at(store.folder, plan.kept_offsets())
     if plan.motion_kept:
         classifier = recipe.classifier.make()
         for old in records_at(store.folder, plan.motion_kept_offsets()):
+            if stop():
+                return
             record = reclassify_stored(old, store.folder, classifier, recipe.classifier)
             store.append(record)
             yield record
-    for result in workers.label(plan.tasks(), recipe):
+    for result in workers.label(plan.tasks(), recipe, stop):
         store.append(result.record, result.shots)
         yield result.record
 
@@ -294,6 +352,7 @@ def _manifest(recipe: Recipe) -> dict[str, Any]:
         "versions": {name: version(name) for name in _VERSIONS},
         "python": platform.python_version(),
         "timeout": recipe.timeout,
+        "memory_mb": recipe.memory_mb,
         "estimator": recipe.estimator.hash,
         "classifier": recipe.classifier.hash,
         "settings": {choice.hash: choice.to_dict() for choice in choices},

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from dollygrip.commands.choices import (
@@ -11,85 +12,211 @@ from dollygrip.commands.choices import (
     chosen_estimator,
     note_unused,
 )
-from dollygrip.commands.records import print_records, report
+from dollygrip.commands.records import MOST_ROWS, Again, Tally, print_records, report
 from dollygrip.console import (
     DEFAULT_RUN,
     USAGE_ERROR,
     add_json,
+    add_log_format,
     command,
     positive,
     say,
-    with_progress,
+    tell,
 )
 
 if TYPE_CHECKING:
-    from dollygrip.runners.engine import Workers
+    from collections.abc import Callable, Iterator
+
+    from dollygrip.classifiers.records import ClipLabels
+    from dollygrip.runners.launch import Pool
+    from dollygrip.runners.plan import Plan
+    from dollygrip.runners.recipe import Recipe
+    from dollygrip.runners.store import RunStore
+    from dollygrip.stopping import Asked
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
     label = command(commands, "label", run, "label clips; goes on where an earlier run stopped")
-    label.add_argument("inputs", nargs="*", metavar="INPUT", help="a clip, or a folder of clips")
+    label.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="a clip, a folder of clips, a pattern, a list of these (.txt, .csv, .tsv, .parquet), "
+        "or - for a list on standard input",
+    )
     label.add_argument(
         "-o", "--out", default=DEFAULT_RUN, metavar="RUN", help="run folder (default: %(default)s)"
     )
     add_estimator(label)
     add_classifier(label)
     add_poses(label)
-    label.add_argument(
+    many = label.add_argument_group("many clips")
+    many.add_argument(
         "--jobs",
         type=positive(int),
         metavar="N",
         help="worker processes (default: one a processor)",
     )
-    label.add_argument(
-        "--timeout", type=positive(float), metavar="S", help="seconds that one clip may take"
+    many.add_argument(
+        "--timeout",
+        type=positive(float),
+        metavar="S",
+        help="seconds that one clip may take (default: 600, or more where the estimator has more)",
     )
-    label.add_argument(
+    many.add_argument(
+        "--memory",
+        type=positive(int),
+        metavar="MB",
+        help="megabytes that one worker may hold (default: its share of the machine)",
+    )
+    many.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="label the I-th of N parts of the clips: for many machines, each with its own RUN",
+    )
+    many.add_argument(
+        "--column", metavar="NAME", help="column of a list that has the paths (default: found out)"
+    )
+    many.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where the workers run: here, or on a Ray cluster (default: %(default)s)",
+    )
+    many.add_argument(
+        "--address",
+        metavar="A",
+        help="of the Ray cluster, such as auto (default: one that is started here)",
+    )
+    many.add_argument(
         "--retry-failed", action="store_true", help="try clips again that failed before"
     )
-    label.add_argument(
+    many.add_argument(
         "--restart", action="store_true", help="forget what RUN holds, label everything"
     )
+    add_log_format(label)
     add_json(label, "print JSON lines, as into a pipe, instead of a table")
 
 
 def run(options: argparse.Namespace) -> int:
     """Label, print and report; the exit code."""
-    from dollygrip.runners.engine import start_workers
+    from dollygrip.runners.launch import start_engine
+    from dollygrip.stopping import stopping
 
     inputs = options.inputs or ([options.poses] if options.poses else [])
     if not inputs:
         options.parser.error("name a clip or a folder with clips, or poses with --poses")
+    if options.address and options.engine != "ray":
+        options.parser.error("--address is for --engine ray")
     estimator, _ = chosen_estimator(options)
-    with start_workers(inputs, estimator, options.classifier, options.jobs) as workers:
-        return _label_with(workers, inputs, options)
+    with (
+        stopping() as asked,
+        start_engine(
+            inputs,
+            estimator,
+            options.classifier,
+            options.jobs,
+            engine=options.engine,
+            address=options.address,
+        ) as workers,
+    ):
+        return _label_with(workers, inputs, options, asked)
 
 
-def _label_with(workers: "Workers", inputs: list[str], options: argparse.Namespace) -> int:
-    from dollygrip.api import carry_out, make_recipe
-    from dollygrip.runners.inputs import find_inputs
+def _label_with(
+    workers: "Pool", inputs: list[str], options: argparse.Namespace, asked: "Asked"
+) -> int:
+    from dollygrip.api import make_recipe
+    from dollygrip.runners.inputs import Shard, find_inputs
     from dollygrip.runners.plan import finder, make_plan
     from dollygrip.runners.store import RunStore
-    from dollygrip.runners.tables import update_tables
 
     estimator, given = chosen_estimator(options)
     recipe = make_recipe(
-        estimator, options.classifier, options.settings, options.timeout, given=given
+        estimator,
+        options.classifier,
+        options.settings,
+        options.timeout,
+        options.memory,
+        jobs=workers.jobs,
+        given=given,
     )
     note_unused(options)
-    earlier = None if options.restart else options.out
-    found = find_inputs(inputs, finder(recipe))
-    with make_plan(found, recipe, earlier, retry_failed=options.retry_failed) as plan:
-        if not plan.total:
-            what = "clip" if options.inputs else "pose file"
-            say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
-            return USAGE_ERROR
-        if plan.kept:
-            say(f"{plan.kept} of {plan.total} clips are labelled already")
-        with RunStore(options.out, restart=options.restart) as store:
-            records = carry_out(plan, recipe, store, workers)
-            as_json = options.json or not sys.stdout.isatty()
-            tally = print_records(with_progress(records, plan.total), as_json)
-            update_tables(store.folder)
-    return report(tally, options.out)
+    shard = Shard.parse(options.shard) if options.shard else None
+    clips = find_inputs(inputs, finder(recipe), column=options.column)
+    first = next(clips, None)
+    if first is None:
+        what = "clip" if options.inputs else "pose file"
+        say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
+        return USAGE_ERROR
+    with (
+        RunStore(options.out, restart=options.restart) as store,
+        make_plan(
+            chain([first], clips),
+            recipe,
+            store.folder,
+            retry_failed=options.retry_failed,
+            shard=shard,
+        ) as plan,
+    ):
+        tally = _carry_out(plan, recipe, store, workers, options, asked)
+    again = Again(options.typed, recipe.timeout, recipe.memory_mb)
+    code = report(tally, options.out, again, shard=options.shard or "", stopped=asked())
+    asked.end()
+    return code
+
+
+def _carry_out(
+    plan: "Plan",
+    recipe: "Recipe",
+    store: "RunStore",
+    workers: "Pool",
+    options: argparse.Namespace,
+    asked: "Asked",
+) -> Tally:
+    """Label what is left, and show all of it; how the clips ended."""
+    from dollygrip.api import carry_out
+    from dollygrip.progress import progress
+    from dollygrip.runners.ledger import lines_at, records_at
+    from dollygrip.runners.tables import update_tables
+
+    labels, failures = plan.kept_summary()
+    tally = Tally(kept=plan.kept, labels=labels, failures=failures)
+    if plan.kept:
+        say(f"{plan.kept:,} of {plan.total:,} clips are labelled already")
+    tell(
+        "started",
+        clips=plan.total,
+        kept=plan.kept,
+        todo=plan.todo + plan.motion_kept,
+        jobs=workers.jobs,
+        run=options.out,
+        estimator=recipe.estimator.name,
+        classifier=recipe.classifier.name,
+    )
+    as_json = options.json or not sys.stdout.isatty()
+    kept = plan.kept_offsets()
+    if as_json:
+        # As they are: to read 100,000 records takes longer than everything else.
+        for line in lines_at(store.folder, kept):
+            sys.stdout.write(line.decode("ascii", "replace"))
+        sys.stdout.flush()
+    earlier = () if as_json else records_at(store.folder, islice(kept, MOST_ROWS))
+    with (
+        asked.deferred(),
+        progress(total=plan.total, kept=plan.kept, running=workers.running) as seen,
+    ):
+        records = carry_out(plan, recipe, store, workers, asked)
+        print_records(_each(records, seen), as_json, tally, earlier)
+    if not asked():
+        update_tables(store.folder)
+    return tally
+
+
+def _each(
+    records: "Iterator[ClipLabels]", seen: "Callable[[ClipLabels], None]"
+) -> "Iterator[ClipLabels]":
+    for record in records:
+        seen(record)
+        yield record

@@ -243,8 +243,10 @@ def test_ctrl_c_stops_promptly_and_keeps_what_is_finished(moody, grey_clip, tmp_
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGINT
-    [line] = stderr.decode().splitlines()
-    assert line.startswith("stopped; ")
+    first, *_, following, last = stderr.decode().splitlines()
+    assert first.startswith("stopping: ")
+    assert following.startswith("next: dollygrip label ")
+    assert last.startswith("stopped; ")
     assert len((run / "results.jsonl").read_text().splitlines()) == 1
 
 
