@@ -91,6 +91,7 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.formats.path import PoseError
     from dollygrip.runners.formats.scores import ScoreError
     from dollygrip.runners.formats.truth import LabelError
+    from dollygrip.runners.lists import InputError
     from dollygrip.runners.registry import SettingsError
     from dollygrip.runners.store import StoreError
     from dollygrip.runners.training import TrainingError
@@ -98,7 +99,7 @@ def _errors() -> tuple[type[Exception], ...]:
     from dollygrip.runners.views import ViewError
     from dollygrip.runners.vlm.errors import VlmError
 
-    ours = (EngineError, LabelError, PoseError, ScoreError, SettingsError, StoreError)
+    ours = (EngineError, InputError, LabelError, PoseError, ScoreError, SettingsError, StoreError)
     return (*ours, TrainingError, VideoError, ViewError, VlmError, OSError)
 
 

@@ -269,7 +269,7 @@ def _is_moved(path: str, record: Finished) -> bool:
     """
     try:
         return os.path.samefile(path, record.path)  # noqa: PTH121
-    except OSError:
+    except (OSError, ValueError):
         return unchanged(path, record.content)
 
 
