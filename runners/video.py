@@ -151,8 +151,8 @@ class VideoClip:
     codec: str
 
 
-def printable(path: Path) -> str:
-    """The path on one line: control and other unprintable characters are escaped."""
+def printable(path: Path | str) -> str:
+    """A path, or a text with one, on one line: what is not printable is escaped."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii")
         for c in str(path)

@@ -88,7 +88,7 @@ class PosesEstimator:
                 return (self._beside_video(path),)
             return (self._alone(path),)
         except PoseError as error:
-            return (_failed(Reason.NOT_READABLE, str(error)),)
+            return (_failed(Reason.NOT_READABLE, printable(str(error))),)
 
     def _alone(self, path: Path) -> ShotMotion:
         cameras, about, _ = self._read(path)

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import http.server
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -22,8 +24,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import dollygrip
 from dollygrip.classifiers.reliability import Reason
 from dollygrip.cli import main
+from dollygrip.runners.registry import SettingsError
+from dollygrip.runners.store import RunStore, StoreError
 
 # Names that options, shells, formats, spreadsheets, pages, terminals and URLs trip over.
 NAMES = (
@@ -346,3 +351,114 @@ def test_what_comes_after_a_run(
     assert Page(page).harm == []
     assert "onerror" in page.read_text()  # it is there, as text
     assert not [path for path in tmp_path.rglob("*") if path.name == "pwned"]
+
+
+# From Python
+
+
+@pytest.mark.parametrize("name", ["a\0b.mp4", "\ud800.mp4", "x" * 5000, "/dev/zero", "/", ""])
+@pytest.mark.parametrize("estimator", ["flow", "poses"])
+def test_a_path_that_is_no_clip_has_a_failed_record(name: str, estimator: str) -> None:
+    for given in (name, Path(name)):
+        record = dollygrip.label_clip(given, estimator=estimator)
+        assert record.failure is not None
+        assert record.failure.message.isprintable()
+        json.dumps(record.to_dict())
+
+
+@pytest.mark.parametrize("path", [None, b"clip.mp4", 5, True])
+def test_what_is_no_path_is_the_callers_mistake(path: object) -> None:
+    with pytest.raises(TypeError, match="PathLike"):
+        dollygrip.label_clip(path)
+    with pytest.raises(TypeError, match="PathLike"):
+        dollygrip.load_results(path)
+    with pytest.raises(TypeError):
+        list(dollygrip.label_folder(path))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"estimator": None},
+        {"estimator": 5},
+        {"classifier": b"learned"},
+        {"settings": 5},
+        {"settings": b"a.toml"},
+        {"settings": "a\0b"},
+        {"settings": {5: {}}},
+        {"settings": {"estimator": 5}},
+        {"settings": {"estimator": {5: {}}}},
+        {"settings": {"estimator": {"flow": {5: 1}}}},
+        {"settings": {"estimator": {"flow": {"rate": float("nan")}}}},
+        {"settings": {"estimator": {"flow": {"rate": 10**400}}}},
+        {"settings": {"estimator": {"flow": {"window": 16**5000}}}},
+    ],
+)
+def test_odd_choices_are_refused_in_words(given: dict) -> None:
+    with pytest.raises(SettingsError) as caught:
+        dollygrip.label_clip("clip.mp4", **given)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("run", ["a\0b", "\ud800", "x" * 5000, "/dev/zero", "/dev/null/x"])
+def test_a_run_that_is_no_folder(run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((StoreError, OSError)):
+        dollygrip.load_results(run)
+    with pytest.raises((StoreError, OSError)):
+        list(dollygrip.classify_run(run))
+    with pytest.raises((StoreError, OSError)):
+        RunStore(run)
+
+
+# Pose files
+
+
+def poses() -> dict[str, bytes]:
+    """Small files that would fill the memory, or run what is in them."""
+    head = b"\x93NUMPY\x01\x00\x76\x00"
+    huge = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 4, 4), }"
+    objects = b"{'descr': '|O', 'fortran_order': False, 'shape': (5, 4, 4), }"
+    zeros = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2200000, 4, 4), }"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("poses.npy", head + zeros.ljust(117) + b"\n" + bytes(2200000 * 128))
+    return {
+        "transforms.json": b'{"frames": ' + b"[" * 100_000,
+        "wide.json": b'{"camera_angle_x": 1, "frames": [' + b"{}," * 6_000_000 + b"{}]}",
+        "digits.json": b'{"frames": [' + b"9" * 100_000 + b"]}",
+        "huge.npy": head + huge.ljust(117) + b"\n",
+        "objects.npy": head + objects.ljust(117) + b"\ncos\nsystem\n(S'touch pwned'\ntR.",
+        "zip.npz": archive.getvalue(),
+        "line.txt": b"0 1 2 3 0 0 0 1\n" + b"1 " * 3_000_000,
+        "nan.txt": b"nan inf 2 3 0 0 0 1\n" * 5,
+        "table.csv": b"=1+1,\x1b[2J\n" * 9,
+        "zeros.chan": bytes(100_000),
+    }
+
+
+def test_poses_that_are_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in poses().items():
+        (tmp_path / name).write_bytes(content)
+        started = time.process_time()
+        record = dollygrip.label_clip(name, estimator="poses")
+        assert record.failure is not None, name
+        assert record.failure.message.isprintable(), name
+        assert len(record.failure.message) < 500, name
+        assert time.process_time() - started < 3.0, name
+    assert not (tmp_path / "pwned").exists()
+
+
+# The page
+
+
+def test_harm_is_seen(tmp_path: Path) -> None:
+    """Of the test's own eyes, or else its pages could not fail."""
+    page = tmp_path / "page.html"
+    page.write_text(f"<script>const a = '{HARM}'</script>")
+    assert Page(page).harm
+    page.write_text("<p>&lt;img src=x onerror=alert(1)&gt;</p><a href='#a'>a</a>")
+    assert not Page(page).harm
+    (tmp_path / "a.csv").write_text("a,b\n=1,2\n")
+    assert not defused(tmp_path / "a.csv")
