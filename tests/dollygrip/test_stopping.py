@@ -111,7 +111,7 @@ def test_the_second_signal_ends_it_at_once():
         time.sleep(0.6)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=2)
+        out, err = process.communicate(timeout=5)
     assert process.returncode == 128 + signal.SIGTERM
     assert (out, err) == ("", "")
 
