@@ -224,7 +224,7 @@ def load_results(run: AnyPath) -> "pd.DataFrame":
     Raises:
         StoreError: The folder holds no run.
     """
-    return to_frame(read_records(Path(run)))
+    return to_frame(Path(run))
 
 
 def classify_run(

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # SQLite holds this much of the index in memory, however long it is.
 _CACHE_KIB = 8192
-# A longer line may be a bomb; reading it takes the slow way, which counts what is in it.
-_LONG_LINE = 2**20
 _LARGEST = 2**63 - 1
 
 _TABLE = """
@@ -159,14 +157,24 @@ def read_records(folder: Path) -> Iterator[ClipLabels]:
     """The last record of each clip, in the order of the file.
 
     Raises:
-        StoreError: The folder holds no run, or a record of another schema version.
+        StoreError: The folder holds no run, a record of another schema version, or a spoiled one.
     """
-    for data in read_data(folder):
-        yield _record(folder, data)
+    for line in last_lines(folder):
+        yield record_of(folder, line)
 
 
-def read_data(folder: Path) -> Iterator[dict[str, Any]]:
-    """The same as plain data, not checked any further.
+def records_at(folder: Path, offsets: Iterable[int]) -> Iterator[ClipLabels]:
+    """The records whose lines begin at ``offsets``.
+
+    Raises:
+        StoreError: One has another schema version, or is spoiled.
+    """
+    for line in lines_at(folder, offsets):
+        yield record_of(folder, line)
+
+
+def last_lines(folder: Path) -> Iterator[bytes]:
+    """The line of the last record of each clip, in the order of the file.
 
     Raises:
         StoreError: The folder holds no run.
@@ -174,18 +182,7 @@ def read_data(folder: Path) -> Iterator[dict[str, Any]]:
     if not (folder / RESULTS).exists():
         raise StoreError(f"{folder} {NO_RUN}")
     with Ledger(folder) as ledger:
-        for line in lines_at(folder, ledger.offsets()):
-            yield _data(folder, line)
-
-
-def records_at(folder: Path, offsets: Iterable[int]) -> Iterator[ClipLabels]:
-    """The records whose lines begin at ``offsets``.
-
-    Raises:
-        StoreError: One has another schema version.
-    """
-    for line in lines_at(folder, offsets):
-        yield _record(folder, _data(folder, line))
+        yield from lines_at(folder, ledger.offsets())
 
 
 def lines_at(folder: Path, offsets: Iterable[int]) -> Iterator[bytes]:
@@ -196,14 +193,15 @@ def lines_at(folder: Path, offsets: Iterable[int]) -> Iterator[bytes]:
             yield file.readline(LONGEST_LINE)
 
 
-def _data(folder: Path, line: bytes) -> dict[str, Any]:
+def record_of(folder: Path, line: bytes) -> ClipLabels:
+    """The record that a line holds.
+
+    Raises:
+        StoreError: It has another schema version, or is spoiled.
+    """
     data = parsed(line)
     if data is None:
         raise StoreError(f"{folder / RESULTS} was changed while it was read; try again")
-    return data
-
-
-def _record(folder: Path, data: dict[str, Any]) -> ClipLabels:
     try:
         return ClipLabels.from_dict(data)
     except ValueError as error:
@@ -236,6 +234,14 @@ def database_errors() -> Iterator[None]:
             f"cannot write temporary files ({error}); free space, or set TMPDIR to a folder that "
             "has some"
         ) from error
+
+
+def is_plain(line: bytes) -> bool:
+    """Whether msgspec may be trusted with a line: it looks at no byte of what it passes over.
+
+    A longer line may be a bomb: reading that takes the slow way, which counts what is in it.
+    """
+    return len(line) < 2**20 and line.isascii()
 
 
 def to_bytes(text: str) -> bytes:
@@ -304,8 +310,7 @@ def _reader() -> Callable[[bytes], tuple[Any, ...] | None]:
 
     def read(line: bytes) -> tuple[Any, ...] | None:
         found: Line | None
-        # The decoder does not look at the bytes of what it passes over.
-        if len(line) < _LONG_LINE and line.isascii():
+        if is_plain(line):
             try:
                 found = decoder.decode(line)
             except (DecodeError, RecursionError):

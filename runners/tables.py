@@ -2,18 +2,21 @@
 
 import csv
 import json
-from collections.abc import Iterator
-from io import BytesIO
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from dollygrip.classifiers.labels import BY_NAME
-from dollygrip.classifiers.records import ClipLabels
+from dollygrip.runners.formats.files import new_file
 from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.sheets import defused
-from dollygrip.runners.ledger import read_records
-from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError
+from dollygrip.runners.ledger import is_plain, last_lines, record_of
+from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,24 +24,35 @@ if TYPE_CHECKING:
 
 
 def write_tables(folder: Path) -> tuple[Path, Path]:
-    """Write ``results.parquet`` and ``results.csv``, one row a clip; returns their paths."""
-    from pyarrow.parquet import write_table
+    """Write ``results.parquet`` and ``results.csv``, one row a clip; returns their paths.
 
-    rows = to_table(read_records(folder))
+    Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
+    ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
+    missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
+
+    Raises:
+        StoreError: The folder holds no run or cannot be written, a record is spoiled, or
+            attributes are of different kinds in different records, or far too many.
+    """
+    from pyarrow.parquet import ParquetWriter
+
     parquet, table = folder / PARQUET, folder / CSV
-    scratch = folder / f".{PARQUET}.tmp"
-    scratch.unlink(missing_ok=True)  # not through a link that lies in wait
-    write_table(rows, scratch)
-    scratch.replace(parquet)
-    scratch = folder / f".{CSV}.tmp"
-    scratch.unlink(missing_ok=True)
-    with scratch.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows.column_names)
-        for part in rows.to_batches(_ROWS_AT_ONCE):
-            columns = (column.to_pylist() for column in part.columns)
-            writer.writerows(map(defused, row) for row in zip(*columns, strict=True))
-    scratch.replace(table)
+    with writing(folder), _making_a_table(), _beside(parquet) as spilled:
+        # Which columns there are is known at the end; until then the rows lie beside the tables.
+        schema = _spill(_parts(folder), spilled)
+        with (
+            new_file(parquet) as packed,
+            new_file(table) as plain,
+            ParquetWriter(packed, schema) as writer,
+        ):
+            text = TextIOWrapper(plain, encoding="utf-8", newline="")
+            rows = csv.writer(text, lineterminator="\n")
+            rows.writerow(schema.names)
+            for group in _spilled(spilled, schema):
+                writer.write_table(group)
+                for part in group.to_batches():
+                    rows.writerows(zip(*map(_cells, part.columns), strict=True))
+            text.detach()
     return parquet, table
 
 
@@ -50,25 +64,34 @@ def update_tables(folder: Path) -> None:
         write_tables(folder)
 
 
-def to_frame(records: Iterator[ClipLabels]) -> "pd.DataFrame":
-    """Records as a data frame; the columns are those of :func:`to_table`."""
+def to_frame(folder: Path) -> "pd.DataFrame":
+    """The records of a run as a data frame; the columns are those of :func:`write_tables`.
+
+    Raises:
+        StoreError: The folder holds no run, a record is spoiled, or the attributes make no table.
+    """
     import pandas as pd
     import pyarrow as pa
 
     kinds: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
-    return to_table(records).to_pandas(types_mapper=kinds.get)
+    with _making_a_table():
+        rows = pa.concat_tables(_parts(folder), promote_options="permissive")
+    return rows.to_pandas(types_mapper=kinds.get)
 
 
-def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
-    """Records as a table: one row a clip.
+@contextmanager
+def _making_a_table() -> Iterator[None]:
+    import pyarrow as pa
 
-    Columns: ``path``, ``clip_id``, ``failure``, ``failure_message``, ``trust``, ``caption``,
-    ``duration`` in seconds, then for every label of the vocabulary ``LABEL`` (is it present;
-    missing where the clip failed) and ``score_LABEL`` (0 to 1), then the attributes.
+    try:
+        yield
+    except pa.ArrowException as error:
+        said = str(error).partition("\n")[0]
+        raise StoreError(f"the attributes of the records make no table: {said}") from error
 
-    Raises:
-        StoreError: Attributes are of different kinds in different records, or far too many.
-    """
+
+def _parts(folder: Path) -> "Iterator[pa.Table]":
+    """The rows, some thousand at once; later ones may have more columns. The first has no row."""
     import pyarrow as pa
 
     kinds = {
@@ -77,27 +100,59 @@ def to_table(records: Iterator[ClipLabels]) -> "pa.Table":
         **{f"score_{name}": "float64" for name in BY_NAME},
     }
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
-    parts = [pa.Table.from_batches([], schema)]
-    lines = _lines(records)
-    try:
-        # In parts, since rows as dicts take ten times the room of a table.
-        while rows := list(islice(lines, _ROWS_AT_ONCE)):
-            parts.append(_read_json("\n".join(rows).encode(), schema))
-        return pa.concat_tables(parts, promote_options="permissive")
-    except pa.ArrowException as error:
-        said = str(error).partition("\n")[0]
-        raise StoreError(f"the attributes of the records make no table: {said}") from error
-
-
-def _lines(records: Iterator[ClipLabels]) -> Iterator[str]:
-    """A line of JSON for each row."""
-    columns: set[str] = set()
-    for record in records:
-        row = _row(record)
-        columns.update(row)
+    yield _no_rows(schema)
+    rows, columns = map(_reader(folder), last_lines(folder)), set[str]()
+    while part := list(islice(rows, _ROWS_AT_ONCE)):
+        columns.update(*part)
         if len(columns) > _MOST_COLUMNS:
             raise StoreError(f"records have more than {_MOST_COLUMNS} attributes; no classifier's")
-        yield dumps(row)
+        yield _read_json(b"\n".join(map(_encoded, part)), schema)
+
+
+def _spill(parts: "Iterator[pa.Table]", file: IO[bytes]) -> "pa.Schema":
+    """Put parts into a file; the columns that hold all of them."""
+    import pyarrow as pa
+
+    schemas: dict[pa.Schema, None] = {}
+    for part in parts:
+        schemas[part.schema] = None
+        with pa.ipc.new_stream(file, part.schema) as stream:
+            stream.write_table(part)
+    return pa.unify_schemas(list(schemas), promote_options="permissive")
+
+
+def _spilled(file: IO[bytes], schema: "pa.Schema") -> "Iterator[pa.Table]":
+    """What was put into a file, several parts at once and all with the same columns."""
+    import pyarrow as pa
+
+    end = file.tell()
+    file.seek(0)
+    group = [_no_rows(schema)]
+    while file.tell() < end:
+        with pa.ipc.open_stream(file) as stream:
+            group.append(stream.read_all())
+        if len(group) > _PARTS_AT_ONCE or file.tell() >= end:
+            yield pa.concat_tables(group, promote_options="permissive")
+            group = [_no_rows(schema)]
+
+
+def _beside(path: Path) -> IO[bytes]:
+    """A file without a name; where it must have one, it is a name that the next run removes."""
+    return TemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=f".{os.getpid()}.tmp")
+
+
+def _cells(column: "pa.Array") -> list[Any]:
+    import pyarrow as pa
+
+    cells: list[Any] = column.to_pylist()
+    return list(map(defused, cells)) if pa.types.is_string(column.type) else cells
+
+
+def _no_rows(schema: "pa.Schema") -> "pa.Table":
+    """A table with columns only. Schema.empty_table() would load pandas, as in _read_json."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([], schema)
 
 
 def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
@@ -114,7 +169,8 @@ def _read_json(lines: bytes, schema: "pa.Schema") -> "pa.Table":
     )
 
 
-_ROWS_AT_ONCE = 5000
+_ROWS_AT_ONCE = 2000
+_PARTS_AT_ONCE = 5
 _MOST_COLUMNS = 5000
 _HEAD = {
     "path": "string",
@@ -127,27 +183,79 @@ _HEAD = {
 }
 
 
-def _row(record: ClipLabels) -> dict[str, Any]:
-    whole = record.whole
-    failed = whole.failure is not None
-    video = record.provenance.get("video") or {}
-    head = (
-        _encodable(record.path),
-        record.clip_id,
-        whole.failure.reason.value if whole.failure else None,
-        _encodable(whole.failure.message) if whole.failure else None,
-        whole.trust,
-        whole.caption,
-        video.get("duration"),
-    )
-    present = {name: None if failed else name in whole.labels for name in BY_NAME}
-    scores = {f"score_{name}": whole.scores.get(name) for name in BY_NAME}
-    return {
-        **dict(zip(_HEAD, head, strict=True)),
-        **present,
-        **scores,
-        **_flat(whole.attributes),
-    }
+def _reader(folder: Path) -> Callable[[bytes], dict[str, Any]]:
+    """What makes a row of a line; reads no more of the line than it needs."""
+    from msgspec import DecodeError, Struct, ValidationError, convert
+    from msgspec.json import Decoder
+
+    class Failed(Struct):
+        reason: str
+        message: str
+
+    class Video(Struct):
+        duration: float | None = None
+
+    class Provenance(Struct):
+        video: Video | None = None
+
+    class Line(Struct):
+        schema_version: Literal[1]
+        path: str
+        clip_id: str
+        failure: Failed | None
+        trust: float
+        caption: str
+        labels: list[str]
+        scores: dict[str, float]
+        attributes: dict[str, Any]
+        provenance: Provenance
+
+    def row(line: Line) -> dict[str, Any]:
+        failure, video, scores = line.failure, line.provenance.video, line.scores
+        head = (
+            _encodable(line.path),
+            line.clip_id,
+            None if failure is None else failure.reason,
+            None if failure is None else _encodable(failure.message),
+            line.trust,
+            line.caption,
+            None if video is None else video.duration,
+        )
+        present = {name: None if failure else name in line.labels for name in BY_NAME}
+        return {
+            **dict(zip(_HEAD, head, strict=True)),
+            **present,
+            **{column: scores.get(name) for name, column in _SCORES.items()},
+            **_flat(line.attributes),
+        }
+
+    decoder = Decoder(Line)
+
+    def read(line: bytes) -> dict[str, Any]:
+        if is_plain(line):
+            with suppress(DecodeError, RecursionError):
+                return row(decoder.decode(line))
+        # Says what is wrong, where something is.
+        record = record_of(folder, line)
+        try:
+            return row(convert(record.to_dict(), Line))
+        except ValidationError as error:
+            raise StoreError(f"{folder / RESULTS}: {error}") from error
+
+    return read
+
+
+_SCORES = {name: f"score_{name}" for name in BY_NAME}
+
+
+def _encoded(row: dict[str, Any]) -> bytes:
+    """A row as a line of JSON."""
+    from msgspec.json import encode
+
+    try:
+        return encode(row)
+    except (ValueError, OverflowError):
+        return dumps(row).encode()
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

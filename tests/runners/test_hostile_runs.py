@@ -201,7 +201,7 @@ def spoiled(data: Any, chance: random.Random) -> Any:
 
 def used(run: Path, *, wholly: bool) -> None:
     """Everything that reads a run without writing to it."""
-    to_frame(read_records(run))
+    to_frame(run)
     system = read_run(run)
     origins([system])
     if wholly:

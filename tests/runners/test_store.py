@@ -263,7 +263,7 @@ def test_tables_do_not_wait_for_pandas_to_load(tmp_path):
 
 def test_an_empty_run_has_a_table_with_columns(tmp_path):
     RunStore(tmp_path).close()
-    assert {"path", "pan_left", "score_pan_left"} <= set(to_frame(read_records(tmp_path)).columns)
+    assert {"path", "pan_left", "score_pan_left"} <= set(to_frame(tmp_path).columns)
     write_tables(tmp_path)
 
 
