@@ -26,6 +26,7 @@ from dollygrip.console import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from dollygrip.classifiers.records import ClipLabels
     from dollygrip.runners.launch import Pool
@@ -203,20 +204,20 @@ def _carry_out(
             sys.stdout.write(line.decode("ascii", "replace"))
         sys.stdout.flush()
     earlier = () if as_json else records_at(store.folder, islice(kept, MOST_ROWS))
-    with (
-        asked.deferred(),
-        progress(total=plan.total, kept=plan.kept, running=workers.running) as seen,
-    ):
-        records = carry_out(plan, recipe, store, workers, asked)
-        print_records(_each(records, seen), as_json, tally, earlier)
+    records = carry_out(plan, recipe, store, workers, asked)
+    shown = progress(total=plan.total, kept=plan.kept, running=workers.running)
+    with asked.deferred():
+        print_records(_with(shown, records), as_json, tally, earlier)
     if not asked():
         update_tables(store.folder)
     return tally
 
 
-def _each(
-    records: "Iterator[ClipLabels]", seen: "Callable[[ClipLabels], None]"
+def _with(
+    shown: "AbstractContextManager[Callable[[ClipLabels], None]]", records: "Iterator[ClipLabels]"
 ) -> "Iterator[ClipLabels]":
-    for record in records:
-        seen(record)
-        yield record
+    """The same records; the display goes with the last, before anything else is printed."""
+    with shown as seen:
+        for record in records:
+            seen(record)
+            yield record
