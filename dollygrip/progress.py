@@ -1,23 +1,6 @@
 """How far a run is, while it works: a display on the terminal, or lines for a program.
 
-With ``--log-format json`` stderr has one JSON object a line. All have ``time`` (ISO 8601, UTC) and
-``event``:
-
-==========  ========================================================================
-event       with
-==========  ========================================================================
-started     ``clips``, ``kept``, ``todo``, ``jobs``, ``run``, ``estimator``,
-            ``classifier``
-clip        one more is finished: ``path``, ``clip_id``, ``labels``, ``failure``
-            (null, or ``reason`` and ``message``), ``seconds``, ``done``, ``total``
-progress    about every ten seconds: ``done``, ``failed``, ``total``,
-            ``clips_per_hour`` and ``seconds_left`` (null until known), ``running``
-            (a list of ``path`` and ``seconds``)
-note        ``message``
-error       ``message``; the command ends
-finished    ``labelled``, ``failed``, ``kept``, ``labels`` and ``failures`` (clips by
-            name), ``seconds``, ``run``, ``next`` (a command)
-==========  ========================================================================
+``docs/records.md`` lists the events of the log.
 """
 
 import sys
