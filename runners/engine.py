@@ -34,6 +34,10 @@ _DO_NOT_START = (
     "worker processes do not start; a script must call label_folder below "
     'if __name__ == "__main__":'
 )
+_ARE_ENDED = (
+    "worker processes end before they begin with a clip, one after another; "
+    "something ends them, as systems do when memory runs out: use fewer --jobs"
+)
 
 
 class EngineError(RuntimeError):
@@ -103,6 +107,7 @@ class Workers:
         count = max(1, jobs)
         self._lanes = [Lane(estimator, classifier, decoders(count)) for _ in range(count)]
         self._deaths = 0
+        self._began = False
         self._ended = Event()
         try:
             for lane in self._lanes[:jobs]:
@@ -212,14 +217,14 @@ class Workers:
         except NotBegun:
             self._deaths += 1
             if self._deaths > _MOST_DEATHS * len(self._lanes):
-                raise EngineError(_DO_NOT_START) from None
+                raise EngineError(_ARE_ENDED if self._began else _DO_NOT_START) from None
             line.appendleft(attempt)
             return ()
         except Lost as error:
             outcome, lost = error.failure, True
         except Exception as error:  # what it sent cannot be understood here
             outcome = Failure(Reason.ESTIMATOR_CRASHED, f"{type(error).__name__}: {error}")
-        self._deaths = 0
+        self._deaths, self._began = 0, True
         if attempt.failure is not None:
             content = None if isinstance(outcome, Failure) else outcome
             return (_cut_off(attempt.group[0], attempt.failure, content, recipe),)

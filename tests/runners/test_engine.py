@@ -399,7 +399,7 @@ def test_workers_end_with_their_parent_and_so_do_their_programs(wild, tmp_path):
     clips = [task.path for task in wild("hangs", "runs")]
     parent = subprocess.Popen(
         [sys.executable, str(script), *clips],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:2])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
         below = psutil.Process(parent.pid)
