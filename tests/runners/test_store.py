@@ -1,15 +1,13 @@
 """The run folder: written by one, resumable after any interruption, safe with hostile names."""
 
-import csv
+import errno
+import io
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,7 +25,7 @@ from dollygrip.runners.store import (
     read_manifest,
     read_motion,
 )
-from dollygrip.runners.tables import to_frame, write_tables
+from dollygrip.runners.tables import write_tables
 
 FAILURE = Failure(Reason.TOO_DARK, "The picture is black.")
 
@@ -102,6 +100,74 @@ def test_the_line_is_on_disk_before_append_returns(tmp_path):
         assert (tmp_path / "results.jsonl").read_bytes().endswith(b"}\n")
 
 
+def full_after(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets so many bytes more be written to records, as a disk that is nearly full."""
+    left = [room]
+
+    class Full(io.FileIO):
+        def write(self, data):
+            if not left[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = super().write(bytes(data)[: left[0]])
+            left[0] -= written
+            return written
+
+    def opened(self, mode="r", *options, **more):
+        if mode == "ab" and self.name == "results.jsonl":
+            return Full(self, mode)
+        return path_open(self, mode, *options, **more)
+
+    path_open = Path.open
+    monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("room", [0, 1, 1000])
+def test_a_full_disk_leaves_no_half_line_and_says_what_to_do(tmp_path, monkeypatch, room):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+    before = (tmp_path / "results.jsonl").read_bytes()
+    with monkeypatch.context() as full:
+        full_after(room, full)
+        with RunStore(tmp_path) as store:
+            with pytest.raises(StoreError, match=r"disk full.*free space and run the same command"):
+                store.append(record("b"))
+            assert (tmp_path / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("can_cut", [True, False])
+def test_what_comes_after_a_failed_write_does_not_stick_to_it(tmp_path, monkeypatch, can_cut):
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", failing)
+            if not can_cut:
+                broken.setattr(RunStore, "_cut_back", failing)
+            with pytest.raises(StoreError, match=r"cannot write to .*Input/output error"):
+                store.append(record("b"))
+        store.append(record("c"))
+    lines = (tmp_path / "results.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["clip_id"] for line in lines] == ["a", "c"]
+
+
+def failing(_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=_hold, args=(str(tmp_path), ready))
+    process.start()
+    process.join(20)
+    left = [".results.parquet.7.tmp", "trajectories/.a.npz.7.tmp", "profiles/.b\n.npz.12.tmp"]
+    other = [".notes.tmp", "trajectories/a.npz", "x.7.tmp"]
+    for name in (*left, *other):
+        (tmp_path / name).write_bytes(b"half")
+    RunStore(tmp_path).close()
+    assert not [name for name in left if (tmp_path / name).exists()]
+    assert all((tmp_path / name).exists() for name in other)
+
+
 def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
     shots = (ShotMotion(0.0, 1.0, failure=FAILURE),)
     with RunStore(tmp_path) as store:
@@ -116,8 +182,11 @@ def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
 
 def test_a_second_run_on_the_folder_is_refused_until_the_first_ends(tmp_path):
     first = RunStore(tmp_path)
-    with pytest.raises(StoreError, match="another run"):
+    holder = rf"another run .*process {os.getpid()} on .+ since 20.*wait for it"
+    with pytest.raises(StoreError, match=holder):
         RunStore(tmp_path)
+    with pytest.raises(StoreError, match=holder):  # asking took nothing away
+        RunStore(tmp_path, restart=True)
     first.close()
     RunStore(tmp_path).close()
 
@@ -206,65 +275,6 @@ def test_replacing_all_is_all_or_nothing(tmp_path):
         store.append(record("c"))
     labels = {r.clip_id: r.labels for r in read_records(tmp_path)}
     assert labels == {"a": ("tilt_up",), "b": ("tilt_up",), "c": ("pan_left",)}
-
-
-HOSTILE = [
-    "=cmd|' /C calc'!A0.mp4",
-    "+1.mp4",
-    "-rf.mp4",
-    "@SUM(A1).mp4",
-    "\ttab.mp4",
-    'quote",comma\nnewline.mp4',
-    "<script>alert(1)</script>.mp4",
-    "日本語🎬.mp4",
-    "not-utf8-\udcff.mp4",
-]
-
-
-def test_tables_hold_one_row_a_clip_and_no_formula(tmp_path):
-    with RunStore(tmp_path) as store:
-        for i, name in enumerate(HOSTILE):
-            store.append(record(f"c{i}", name))
-        store.append(record("dark", "dark.mp4", label=None))
-    parquet, table = write_tables(tmp_path)
-    frame = pd.read_parquet(parquet)
-    assert len(frame) == len(HOSTILE) + 1
-    assert frame["path"][0] == HOSTILE[0]
-    assert frame["pan_left"][0]
-    assert frame["score_pan_left"][0] == 0.9
-    assert frame["net_pan"][0] == -20.0
-    # A clip that failed is not a clip without motion.
-    dark = frame.iloc[-1]
-    assert dark["failure"] == "too_dark"
-    assert dark["failure_message"] == FAILURE.message
-    assert frame[list(BY_NAME)].iloc[-1].isna().all()
-    assert frame[[f"score_{name}" for name in BY_NAME]].iloc[-1].isna().all()
-
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(frame)
-    for row, name in zip(rows, HOSTILE, strict=False):
-        assert not row["path"].startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert row["path"].lstrip("'") == name.replace("\udcff", "?")
-        assert row["net_pan"] == "-20.0"  # numbers are not touched
-
-
-def test_tables_do_not_wait_for_pandas_to_load(tmp_path):
-    with RunStore(tmp_path) as store:
-        store.append(record())
-    code = (
-        "import sys, pathlib\n"
-        "from dollygrip.runners.tables import write_tables\n"
-        "write_tables(pathlib.Path(sys.argv[1]))\n"
-        "assert 'pandas' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-
-
-def test_an_empty_run_has_a_table_with_columns(tmp_path):
-    RunStore(tmp_path).close()
-    assert {"path", "pan_left", "score_pan_left"} <= set(to_frame(tmp_path).columns)
-    write_tables(tmp_path)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
