@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 from dollygrip import __version__
 from dollygrip.commands import (
@@ -25,7 +26,7 @@ from dollygrip.commands import (
     view,
     vlm,
 )
-from dollygrip.console import USAGE_ERROR, Parser, complain, log_as, say
+from dollygrip.console import USAGE_ERROR, Parser, complain, log_as, put, say
 from dollygrip.stopping import Stopped
 
 # In the order in which --help lists them.
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     # Python ends by looking for garbage among all that was loaded: a tenth of a second for nothing.
     atexit.register(gc.freeze)
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name must not fail on a narrow terminal
             stream.reconfigure(errors="backslashreplace")
@@ -59,17 +61,34 @@ def main(arguments: list[str] | None = None) -> int:
     options.typed = sys.argv[1:] if arguments is None else arguments
     log_as(getattr(options, "log_format", "text"))
     try:
-        return int(options.command(options))
-    except BrokenPipeError:
-        # The reader has seen enough (head, a pager). Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(options.command(options))
+        put("")
+        return code
+    except BrokenPipeError:  # the reader has seen enough: head, a pager
+        _let_go_of_output()
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as stop:
         say("stopped; a run keeps what is finished, and the same command goes on with it")
         return stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
     except _errors() as error:
+        _let_go_of_output()
         complain(_reason(error))
         return USAGE_ERROR
+
+
+def _open_missing_streams() -> None:
+    """What is opened next would take the number of a stream that this process was given closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+
+
+def _let_go_of_output() -> None:
+    """What could not be written must not be tried again, and complained about, when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,6 +124,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 def _reason(error: Exception) -> str:
     """What is wrong, without the number that an OSError puts before it."""
-    if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        named = isinstance(error.filename, str)
+        return f"{error.filename}: {error.strerror}" if named else error.strerror
     return str(error)

@@ -105,7 +105,7 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], hidden: 
         console.print(table)
         if hidden:
             console.print(f"and {hidden} more")
-    print(drawn.get(), end="", flush=True)
+    put(drawn.get())
 
 
 def on_a_screen() -> bool:
@@ -159,6 +159,21 @@ def say(line: str) -> None:
         tell("note", message=line)
     else:
         _write(printable(line))
+
+
+def put(text: str) -> None:
+    """Write to standard output, at once.
+
+    Raises:
+        OSError: It takes no more.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def complain(message: str) -> None:

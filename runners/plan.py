@@ -139,7 +139,9 @@ class Plan:
 
     def _rows(self, query: str, *values: Any) -> Iterator[Any]:
         with database_errors():
-            yield from self._database.execute(query, values)
+            # Not "yield from": left half-way it closes its cursor, which may come after the plan.
+            for row in self._database.execute(query, values):  # noqa: UP028
+                yield row
 
 
 def make_plan(

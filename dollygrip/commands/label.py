@@ -20,6 +20,7 @@ from dollygrip.console import (
     add_log_format,
     command,
     positive,
+    put,
     say,
     tell,
 )
@@ -201,8 +202,7 @@ def _carry_out(
     if as_json:
         # As they are: to read 100,000 records takes longer than everything else.
         for line in lines_at(store.folder, kept):
-            sys.stdout.write(line.decode("ascii", "replace"))
-        sys.stdout.flush()
+            put(line.decode("ascii", "replace"))
     earlier = () if as_json else records_at(store.folder, islice(kept, MOST_ROWS))
     records = carry_out(plan, recipe, store, workers, asked)
     shown = progress(total=plan.total, kept=plan.kept, running=workers.running)

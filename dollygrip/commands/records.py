@@ -19,6 +19,7 @@ from dollygrip.console import (
     logs_json,
     print_table,
     printable,
+    put,
     say,
     tell,
 )
@@ -112,7 +113,7 @@ def print_records(
     if as_json:
         for record in records:
             tally.count(record)
-            print(dumps(record.to_dict()), flush=True)
+            put(f"{dumps(record.to_dict())}\n")
         return tally
     rows = [_row(record) for record in islice(earlier, MOST_ROWS)]
     for record in records:
