@@ -132,7 +132,7 @@ def test_attributes_are_the_most_of_any_shot(shot):
 
 def test_a_clip_record_survives_json(shot):
     shots = (shot(), shot(4.0, pan=20.0), failed(DARK, start=8.0, end=9.0))
-    clip = ClipLabels("a", "a.mp4", combine(shots), shots, {"estimator": "flow"})
+    clip = ClipLabels("a", "a.mp4", combine(shots), shots, {"estimator": {"name": "flow"}})
     told = json.loads(json.dumps(clip.to_dict(), allow_nan=False))
     assert ClipLabels.from_dict(told).to_dict() == clip.to_dict()
 
