@@ -89,6 +89,8 @@ class Ledger:
             self.database.execute(_TABLE)
             if run is not None and (run / RESULTS).exists():
                 self._read(run / RESULTS, stop)
+            count = self.database.execute("SELECT count(*) FROM record").fetchone()
+        self._count = int(count[0])
 
     def _read(self, results: Path, stop: Callable[[], bool]) -> None:
         def rows() -> Iterator[tuple[Any, ...]]:
@@ -127,7 +129,7 @@ class Ledger:
 
     def __len__(self) -> int:
         """Number of clips with a record."""
-        return int(self.database.execute("SELECT count(*) FROM record").fetchone()[0])
+        return self._count
 
     def get(self, clip_id: str) -> Finished | None:
         """The last record of a clip."""

@@ -252,11 +252,13 @@ def _names(
     knows by it; the others are named after their whole path, and so does not depend on the order
     or on the shard which is which.
     """
+    if not shared and not len(ledger):  # as all clips of a new run
+        yield name, None
     if record is not None and (record.path == path or _place(record.path) == place):
         yield name, record
     whole = Path(os.path.abspath(path))  # noqa: PTH100
     long = clip_id_of(whole, Path(whole.anchor))
-    of_whole = None if record is None and not len(ledger) else ledger.get(long)
+    of_whole = ledger.get(long)
     if of_whole is None and (not shared if record is None else _is_moved(path, record)):
         yield name, record
     yield long, of_whole
