@@ -9,9 +9,9 @@ from pathlib import Path
 
 from dollygrip.classifiers.labels import BY_NAME
 from dollygrip.classifiers.records import ClipLabels
+from dollygrip.runners.ledger import read_records
 from dollygrip.runners.pipeline import reclassify_stored
 from dollygrip.runners.registry import choose
-from dollygrip.runners.ledger import read_records
 from dollygrip.runners.store import StoreError
 
 
