@@ -90,8 +90,9 @@ class RayWorkers:
         Raises:
             EngineError: Ray is not installed, does not start, or is not there.
         """
-        # A private Ray must not be open to all who reach this machine; read when Ray is loaded.
-        if not self._address:
+        # A private Ray must not be open to all who reach this machine. It is asked for when Ray is
+        # first loaded: where it is loaded already, both sides would no longer agree.
+        if not self._address and "ray" not in sys.modules:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -177,8 +178,7 @@ class RayWorkers:
             ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
             return
         folder = self._stack.enter_context(scratch_folder())
-        # Ray is to be gone before its folder is.
-        self._stack.callback(ray.shutdown)
+        self._stack.callback(_shut_down, str(folder))
         ray.init(
             "local",
             num_cpus=self._jobs or default_jobs(),
@@ -479,6 +479,22 @@ def _same_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _shut_down(folder: str) -> None:
+    """End the Ray that keeps its files in a folder, also where parts of it were killed before."""
+    import psutil
+    import ray
+
+    started: list[psutil.Process] = []
+    with suppress(psutil.Error):  # some may end just now
+        for child in psutil.Process().children():
+            if any(folder in word for word in child.cmdline()):
+                started += [child, *child.children(recursive=True)]
+    ray.shutdown()
+    for process in started:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _first_line(error: Exception) -> str:
