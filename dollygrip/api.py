@@ -173,9 +173,13 @@ def label_clips(
     Raises:
         SettingsError: There is no such estimator, classifier or setting.
         InputError: There is no such shard, or a list cannot be read.
+        ValueError: A limit is not positive.
         StoreError: ``out`` cannot be used.
         EngineError: Workers do not start.
     """
+    for name, limit in (("jobs", jobs), ("timeout", timeout), ("memory_mb", memory_mb)):
+        if limit is not None and not limit > 0:
+            raise ValueError(f"{name} must be positive, not {limit!r}")
     given = (inputs,) if isinstance(inputs, str | os.PathLike) else tuple(inputs)
     part = None if shard is None else Shard.parse(shard)
     with start_engine(
