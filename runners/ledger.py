@@ -85,11 +85,15 @@ class Ledger:
             StoreError: The records cannot be read, or there is no room for the index.
         """
         self.database = open_database()
-        with database_errors():
-            self.database.execute(_TABLE)
-            if run is not None and (run / RESULTS).exists():
-                self._read(run / RESULTS, stop)
-            count = self.database.execute("SELECT count(*) FROM record").fetchone()
+        try:
+            with database_errors():
+                self.database.execute(_TABLE)
+                if run is not None and (run / RESULTS).exists():
+                    self._read(run / RESULTS, stop)
+                count = self.database.execute("SELECT count(*) FROM record").fetchone()
+        except BaseException:
+            self.close()
+            raise
         self._count = int(count[0])
 
     def _read(self, results: Path, stop: Callable[[], bool]) -> None:

@@ -254,6 +254,24 @@ def test_a_plan_ends_when_it_is_asked_to(tmp_path):
 # Very many
 
 
+def test_no_room_for_the_plan_is_an_error_with_the_next_step(tmp_path):
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from dollygrip.runners import ledger, plan\n"
+        "from dollygrip.runners.inputs import Found\n"
+        "ledger._CACHE_KIB = 16\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "class Recipe: hashes = ('e0', 'c0')\n"
+        "found = (Found(Path(f'/in/{i}.mp4'), Path('/in')) for i in range(20_000))\n"
+        "try: plan.make_plan(found, Recipe)\n"
+        "except ledger.StoreError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "cannot write temporary files" in done.stdout
+    assert "set TMPDIR" in done.stdout
+
+
 _BUDGET = """
 import json, resource, sys, time
 from pathlib import Path
