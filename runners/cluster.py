@@ -495,6 +495,7 @@ def _shut_down(folder: str) -> None:
     for process in started:
         with suppress(psutil.Error):
             process.kill()
+    psutil.wait_procs(started, timeout=1.0)
 
 
 def _first_line(error: Exception) -> str:
