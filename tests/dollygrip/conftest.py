@@ -17,7 +17,7 @@ import pytest
 # The number of a clip is told by the grey of the upper and of the lower half of its pictures.
 _STEP, _LEVELS = 20, 12
 
-# Keeps a journal of what it begins, and waits while there is a file ``hold``.
+# Keeps a journal of what it begins, and waits while a file ``hold`` says so.
 _TALLIED = """
 import os, time
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class TalliedEstimator:
         with open(FOLDER / "journal", "a") as journal:
             journal.write(f"{{number}}\\n")
         time.sleep(self.settings.seconds)
-        while (FOLDER / "hold").exists():
+        while (FOLDER / "hold").exists() and number >= int((FOLDER / "hold").read_text()):
             time.sleep(0.01)
         times = np.array([frame.time for frame in frames])
         angles = np.zeros((len(times), 3))
@@ -137,9 +137,9 @@ class Batch:
         """Label the clips: the exit code and what was said."""
         return self.dollygrip(*self.command(*options))
 
-    def hold(self) -> None:
-        """Make the estimator wait."""
-        (self.folder / "hold").touch()
+    def hold(self, first: int = 0) -> None:
+        """Make the estimator wait in each clip from a number on."""
+        (self.folder / "hold").write_text(str(first))
 
     def release(self) -> None:
         """Let the estimator go on."""
