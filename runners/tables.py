@@ -16,7 +16,7 @@ from dollygrip.runners.formats.files import new_file
 from dollygrip.runners.formats.jsonl import dumps
 from dollygrip.runners.formats.sheets import defused
 from dollygrip.runners.ledger import is_plain, last_lines, record_of
-from dollygrip.runners.store import CSV, PARQUET, RESULTS, StoreError, writing
+from dollygrip.runners.store import CSV, NO_RUN, PARQUET, RESULTS, StoreError, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,8 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     """
     from pyarrow.parquet import ParquetWriter
 
+    if not (folder / RESULTS).exists():
+        raise StoreError(f"{folder} {NO_RUN}")
     parquet, table = folder / PARQUET, folder / CSV
     with writing(folder), _making_a_table(), _beside(parquet) as spilled:
         # Which columns there are is known at the end; until then the rows lie beside the tables.
