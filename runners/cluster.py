@@ -32,7 +32,7 @@ from dollygrip.runners.recipe import Recipe, Task
 from dollygrip.runners.scratch import scratch_folder
 
 if TYPE_CHECKING:
-    from dollygrip.runners.pipeline import ClipResult
+    from dollygrip.runners.pipeline import PackedResult
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class RayWorkers:
 
     def label(
         self, tasks: Iterable[Task], recipe: Recipe, stop: Stop = lambda: False
-    ) -> "Iterator[ClipResult]":
+    ) -> "Iterator[PackedResult]":
         """Label clips; results come as they finish.
 
         Clips whose actor or node is lost run again elsewhere.
@@ -268,7 +268,7 @@ class _Crew:
         for _ in range(size.actors):
             self._hire()
 
-    def label(self, lots: Iterator[_Lot], stop: Stop) -> "Iterator[ClipResult]":
+    def label(self, lots: Iterator[_Lot], stop: Stop) -> "Iterator[PackedResult]":
         import ray
 
         while not stop():
@@ -326,7 +326,7 @@ class _Crew:
         atwork = (next(iter(seat.lots.values())) for seat in self._seats if seat.lots)
         self.running = tuple(task for lot in atwork for task in lot.tasks)
 
-    def _take(self, ref: Any) -> "list[ClipResult]":
+    def _take(self, ref: Any) -> "list[PackedResult]":
         """What has come; nothing for one of a lost actor, whose lots were taken before."""
         import ray
 
@@ -342,7 +342,7 @@ class _Crew:
         if seat.ready:
             del seat.lots[ref]
             self._note_running()
-            found: list[ClipResult] = result
+            found: list[PackedResult] = result
             return found
         self._check(result)
         seat.ready = self._began = True
@@ -368,14 +368,14 @@ class _Crew:
         if node.lacks:
             raise EngineError(f"on the Ray node {node.host}: {node.lacks}")
 
-    def _replace(self, seat: _Seat, error: Exception) -> "list[ClipResult]":
+    def _replace(self, seat: _Seat, error: Exception) -> "list[PackedResult]":
         """Put another actor in the place of a lost one, and its lots back to where they wait."""
         import ray
 
         self._end(seat)  # one that only was out of reach must not go on
         self._seats.remove(seat)
         self._to_come = {ref: other for ref, other in self._to_come.items() if other is not seat}
-        results: list[ClipResult] = []
+        results: list[PackedResult] = []
         left: list[_Lot] = []
         for ref, lot in seat.lots.items():
             try:
@@ -448,7 +448,7 @@ def _answers(address: tuple[str, int]) -> bool:
         return False
 
 
-def _given_up(task: Task, recipe: Recipe) -> "ClipResult":
+def _given_up(task: Task, recipe: Recipe) -> "PackedResult":
     """The result for a clip that no actor survived."""
     from dollygrip.runners.content import content_of
 
@@ -461,10 +461,10 @@ def _given_up(task: Task, recipe: Recipe) -> "ClipResult":
     )
 
 
-def _failed(task: Task, recipe: Recipe, failure: Failure, content: Any) -> "ClipResult":
-    from dollygrip.runners.pipeline import ClipResult, failed_record
+def _failed(task: Task, recipe: Recipe, failure: Failure, content: Any) -> "PackedResult":
+    from dollygrip.runners.pipeline import PackedResult, failed_record
 
-    return ClipResult(failed_record(task.path, task.clip_id, failure, content, recipe.provenance()))
+    return PackedResult(failed_record(task.path, task.clip_id, failure, content, recipe.provenance()))
 
 
 @contextmanager
@@ -543,7 +543,7 @@ class _Actor:
         lacking = missing(estimator.needs(), estimator.name)
         return _node("" if lacking is None else lacking.message)
 
-    def label(self, tasks: tuple[Task, ...], seen: tuple[bool, ...]) -> "list[ClipResult]":
+    def label(self, tasks: tuple[Task, ...], seen: tuple[bool, ...]) -> "list[PackedResult]":
         """Label clips; ``seen`` says which of them the command itself can see."""
         hidden = [
             task

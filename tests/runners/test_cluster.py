@@ -139,7 +139,10 @@ def none_left() -> Iterator[None]:
     """Sees to it that no process stays behind, and that none is left running if one does."""
     before = set(psutil.Process().children(recursive=True))
     yield
-    _, left = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, 10)
+    after = set(psutil.Process().children(recursive=True)) - before
+    # Python's own helper lives as long as the process that once started another.
+    after = {p for p in after if "resource_tracker" not in "".join(p.cmdline())}
+    _, left = psutil.wait_procs(after, 10)
     for process in left:
         process.kill()
     assert not left
@@ -162,7 +165,7 @@ def test_local_ray_gives_the_records_of_one_machine_whoever_is_killed(
     with RayWorkers(2, fatal, "threshold") as started:
         monkeypatch.chdir(tmp_path)
         assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
-        found = [*started.label(iter(tasks), recipe(fatal, 4.0))]
+        found = [*started.label(iter(tasks), recipe(fatal, 2.5))]
     assert Path(os.environ["FATAL_ONCE"]).exists()
     results = {result.record.clip_id: result for result in found}
     assert len(results) == len(found) == len(tasks)
@@ -171,7 +174,7 @@ def test_local_ray_gives_the_records_of_one_machine_whoever_is_killed(
     assert "3 Ray workers were lost" in lost.failure.message
     assert lost.provenance["content"]["size"] > 0
     with Workers(2, fatal, "threshold") as alone:
-        for result in alone.label(iter(here), recipe(fatal, 4.0)):
+        for result in alone.label(iter(here), recipe(fatal, 2.5)):
             name = result.record.clip_id
             assert without_times(results[name]) == without_times(result), name
             assert len(results[name].shots) == len(result.shots)
