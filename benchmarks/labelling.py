@@ -17,7 +17,7 @@ from dollygrip.classifiers.records import Segment, ShotLabels
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
     read_trajectories,
-    write_trajectories,
+    trajectories_npz,
 )
 from dollygrip.runners.pipeline import classify_shots, label_clip_file
 from dollygrip.runners.registry import choose
@@ -83,7 +83,7 @@ def look(
     seconds = time.perf_counter() - started
     if file and result.shots:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_trajectories(file, result.shots)
+        file.write_bytes(trajectories_npz(result.shots))
     return verdict_of(result.record.whole, seconds), result.shots
 
 

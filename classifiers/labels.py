@@ -153,6 +153,8 @@ BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 PRIMITIVES = tuple(d.name for d in DEFINITIONS if d.camerabench)
 """The 15 labels of CameraBench's binary task."""
 DERIVED = tuple(d.name for d in DEFINITIONS if not d.camerabench)
+NO_LABEL = "none"
+"""In summaries, for clips that have an answer and no label."""
 DIRECTIONS = tuple(d.name for d in DEFINITIONS if d.axis)
 """The 14 signed moves: the primitives but ``static``."""
 

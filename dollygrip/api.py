@@ -185,7 +185,15 @@ def label_clips(
     with start_engine(
         given, estimator, classifier, jobs, engine=engine, address=address
     ) as workers:
-        recipe = make_recipe(estimator, classifier, settings, timeout, memory_mb, jobs=workers.jobs)
+        recipe = make_recipe(
+            estimator,
+            classifier,
+            settings,
+            timeout,
+            memory_mb,
+            jobs=workers.jobs,
+            elsewhere=engine != "local",
+        )
         found = find_inputs(given, finder(recipe), column=column)
         if out is None:
             with make_plan(found, recipe, shard=part) as plan:
@@ -272,6 +280,7 @@ def make_recipe(
     *,
     jobs: int = 1,
     given: Mapping[str, Any] | None = None,
+    elsewhere: bool = False,
 ) -> Recipe:
     """Names and settings, checked.
 
@@ -283,6 +292,7 @@ def make_recipe(
         memory_mb: Mebibytes that a worker may hold; its share of the machine when not given.
         jobs: How many workers share the machine.
         given: Settings of the estimator that go before those in ``settings``.
+        elsewhere: It is for other machines: what is missing on this one does not count.
 
     Raises:
         SettingsError: There is no such estimator, classifier or setting, or the estimator lacks
@@ -296,7 +306,7 @@ def make_recipe(
         stamp = stamp_of(Path(chosen.settings["poses"]))
         chosen = replace(chosen, settings={**chosen.settings, "stamp": stamp})
     # Said once for all clips, and not by each of them.
-    lacking = missing(chosen.needs(), chosen.name)
+    lacking = None if elsewhere else missing(chosen.needs(), chosen.name)
     if lacking is not None:
         raise SettingsError(lacking.message)
     return Recipe(
@@ -335,7 +345,7 @@ def carry_out(
             store.append(record)
             yield record
     for result in workers.label(plan.tasks(), recipe, stop):
-        store.append(result.record, result.shots)
+        store.append(result.record, result.motion)
         yield result.record
 
 

@@ -464,7 +464,9 @@ def _given_up(task: Task, recipe: Recipe) -> "PackedResult":
 def _failed(task: Task, recipe: Recipe, failure: Failure, content: Any) -> "PackedResult":
     from dollygrip.runners.pipeline import PackedResult, failed_record
 
-    return PackedResult(failed_record(task.path, task.clip_id, failure, content, recipe.provenance()))
+    return PackedResult(
+        failed_record(task.path, task.clip_id, failure, content, recipe.provenance())
+    )
 
 
 @contextmanager
@@ -539,7 +541,7 @@ class _Actor:
         # A spawned process first loads the main script, and here that is all of Ray.
         vars(sys.modules["__main__"]).pop("__file__", None)
         estimator, classifier = self._recipe.estimator, self._recipe.classifier
-        self._workers = Workers(1, estimator.name, classifier.name)
+        self._workers = Workers(1, estimator.name, classifier.name, threads=0)
         lacking = missing(estimator.needs(), estimator.name)
         return _node("" if lacking is None else lacking.message)
 

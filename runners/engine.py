@@ -17,7 +17,7 @@ from dollygrip.runners.recipe import Recipe, Task
 
 if TYPE_CHECKING:
     from dollygrip.runners.content import Content
-    from dollygrip.runners.pipeline import ClipResult
+    from dollygrip.runners.pipeline import PackedResult
 
 Stop = Callable[[], bool]
 """Whether the run has been asked to stop."""
@@ -93,19 +93,23 @@ class Workers:
     To be used as a context manager: leaving it ends the processes.
     """
 
-    def __init__(self, jobs: int, estimator: str, classifier: str) -> None:
+    def __init__(
+        self, jobs: int, estimator: str, classifier: str, *, threads: int | None = None
+    ) -> None:
         """Start the processes.
 
         Args:
             jobs: How many; with none, one is started once there is something to do.
             estimator: Name of the estimator that is to be loaded.
             classifier: Name of the classifier that is to be loaded.
+            threads: How many decode for each of them; the processors left over when not given.
 
         Raises:
             EngineError: The system allows no further process.
         """
         count = max(1, jobs)
-        self._lanes = [Lane(estimator, classifier, decoders(count)) for _ in range(count)]
+        threads = decoders(count) if threads is None else threads
+        self._lanes = [Lane(estimator, classifier, threads) for _ in range(count)]
         self._deaths = 0
         self._began = False
         self._ended = Event()
@@ -144,7 +148,7 @@ class Workers:
 
     def label(
         self, tasks: Iterable[Task], recipe: Recipe, stop: Stop = lambda: False
-    ) -> "Iterator[ClipResult]":
+    ) -> "Iterator[PackedResult]":
         """Label clips; results come as they finish.
 
         A clip whose worker dies, takes too long or holds too much memory is tried once more, by
@@ -164,7 +168,7 @@ class Workers:
             EngineError: Workers do not start, or die without having done anything.
         """
         line, groups = deque[Attempt](), _groups(tasks, recipe.batch)
-        finished = deque["ClipResult"]()
+        finished = deque["PackedResult"]()
         self._deaths = 0
         try:
             while not stop():
@@ -198,7 +202,7 @@ class Workers:
                 except BrokenProcessPool as error:
                     raise EngineError(_not_allowed(error)) from error
 
-    def _collect(self, line: deque[Attempt], recipe: Recipe) -> "Iterator[ClipResult]":
+    def _collect(self, line: deque[Attempt], recipe: Recipe) -> "Iterator[PackedResult]":
         """Results of workers that are done; what is to be tried again goes into the line.
 
         Raises:
@@ -210,7 +214,7 @@ class Workers:
 
     def _outcome(
         self, lane: Lane, attempt: Attempt, line: deque[Attempt], recipe: Recipe
-    ) -> "Iterable[ClipResult]":
+    ) -> "Iterable[PackedResult]":
         lost = False
         try:
             outcome = lane.take()
@@ -282,7 +286,7 @@ def _twice(failure: Failure) -> Failure:
     return replace(failure, message=f"{failure.message.rstrip('.')}; tried twice")
 
 
-def _told(result: "ClipResult") -> "ClipResult":
+def _told(result: "PackedResult") -> "PackedResult":
     """The result with a failure that says that this was the second try."""
     whole = result.record.whole
     assert whole.failure is not None
@@ -292,12 +296,12 @@ def _told(result: "ClipResult") -> "ClipResult":
 
 def _cut_off(
     task: Task, failure: Failure, content: "Content | None", recipe: Recipe
-) -> "ClipResult":
+) -> "PackedResult":
     """The result for a clip whose worker gave none."""
-    from dollygrip.runners.pipeline import ClipResult, failed_record
+    from dollygrip.runners.pipeline import PackedResult, failed_record
 
     record = failed_record(task.path, task.clip_id, failure, content, recipe.provenance())
-    return ClipResult(record)
+    return PackedResult(record)
 
 
 def _not_allowed(error: BrokenProcessPool) -> str:

@@ -3,9 +3,9 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.memory import forget_peak, peak_mb
 from dollygrip.runners.registry import Choice
 from dollygrip.runners.shots import split_shots
-from dollygrip.runners.store import clip_id_of, read_motion
+from dollygrip.runners.store import clip_id_of, motion_files, read_motion
 from dollygrip.runners.video import Frame, FrameReader, VideoClip, VideoError, read_frames
 
 STILL_PICTURE = Failure(
@@ -44,6 +44,26 @@ class ClipResult:
 
     record: ClipLabels
     shots: tuple[ShotMotion, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PackedResult:
+    """What came of one clip, ready to be written: what a worker hands over.
+
+    Packing takes longer than writing, and only one process writes.
+
+    Attributes:
+        record: The record.
+        motion: The motion as files, see :func:`dollygrip.runners.store.motion_files`.
+    """
+
+    record: ClipLabels
+    motion: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def packed(result: ClipResult) -> PackedResult:
+    """A result, ready to be written."""
+    return PackedResult(result.record, motion_files(result.shots))
 
 
 def label_clip_file(

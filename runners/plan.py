@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dollygrip.classifiers.labels import NO_LABEL
 from dollygrip.runners.content import unchanged
 from dollygrip.runners.inputs import Finder, Found, Shard, pose_finder
 from dollygrip.runners.ledger import (
@@ -128,7 +129,7 @@ class Plan:
             if failure is not None:
                 failures[failure] += clips
                 continue
-            for label in filter(None, named.split(",")):
+            for label in (named or NO_LABEL).split(","):
                 labels[label] += clips
         return labels, failures
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,12 @@ from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.formats.files import new_file, remove_scratch, write_atomically
 from dollygrip.runners.formats.json_data import read_data
 from dollygrip.runners.formats.jsonl import dumps
-from dollygrip.runners.formats.maps import write_maps
+from dollygrip.runners.formats.maps import maps_npz
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
+    profiles_npz,
     read_trajectories,
-    write_profiles,
-    write_trajectories,
+    trajectories_npz,
 )
 
 RESULTS = "results.jsonl"
@@ -130,7 +130,7 @@ class RunStore:
             write_atomically(path, json.dumps(data, indent=2).encode() + b"\n")
             sync_folder(self.folder)
 
-    def append(self, record: ClipLabels, shots: Sequence[ShotMotion] | None = None) -> None:
+    def append(self, record: ClipLabels, motion: Mapping[str, bytes] | None = None) -> None:
         """Add one clip; it is on the disk when this returns.
 
         Its motion files come first, each whole or not at all. What can be cut off in between costs
@@ -140,15 +140,15 @@ class RunStore:
 
         Args:
             record: The record.
-            shots: The motion; that which is stored stays when not given.
+            motion: What :func:`motion_files` made of it; that which is stored stays when not given.
 
         Raises:
             StoreError: It cannot be written; what came before stays as it is.
         """
         line = dumps(record.to_dict()).encode() + b"\n"
         with writing(self.folder):
-            if shots is not None:
-                self._write_motion(f"{record.clip_id}.npz", shots)
+            if motion is not None:
+                self._write_motion(f"{record.clip_id}.npz", motion)
             self._write_line(line)
 
     def _write_line(self, line: bytes) -> None:
@@ -171,18 +171,14 @@ class RunStore:
         self._results.truncate(self._end)
         self._torn = False
 
-    def _write_motion(self, name: str, shots: Sequence[ShotMotion]) -> None:
-        for folder, write in ((TRAJECTORIES, write_trajectories), (PROFILES, write_profiles)):
-            if shots:
-                write(self.folder / folder / name, shots)
+    def _write_motion(self, name: str, motion: Mapping[str, bytes]) -> None:
+        for folder in (TRAJECTORIES, PROFILES, MAPS):
+            path = self.folder / folder / name
+            if folder in motion:
+                path.parent.mkdir(exist_ok=True)
+                write_atomically(path, motion[folder])
             else:
-                (self.folder / folder / name).unlink(missing_ok=True)
-        maps = self.folder / MAPS
-        if any(shot.maps for shot in shots):
-            maps.mkdir(exist_ok=True)
-            write_maps(maps / name, [shot.maps for shot in shots])
-        else:
-            (maps / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def replace_all(self, records: Iterator[ClipLabels]) -> Iterator[ClipLabels]:
         """Put new records in place of the old ones, all or none; yields each as it is written.
@@ -197,6 +193,16 @@ class RunStore:
                     yield record
             self._results.close()
             self._open_results()
+
+
+def motion_files(shots: Sequence[ShotMotion]) -> dict[str, bytes]:
+    """The motion of a clip as the files that a run keeps of it, each by its folder."""
+    if not shots:
+        return {}
+    files = {TRAJECTORIES: trajectories_npz(shots), PROFILES: profiles_npz(shots)}
+    if any(shot.maps for shot in shots):
+        files[MAPS] = maps_npz([shot.maps for shot in shots])
+    return files
 
 
 def read_motion(folder: Path, clip_id: str) -> tuple[ShotMotion, ...]:

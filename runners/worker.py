@@ -21,7 +21,7 @@ from dollygrip.runners.recipe import Recipe, Task
 from dollygrip.runners.registry import choose
 
 if TYPE_CHECKING:
-    from dollygrip.runners.pipeline import ClipResult
+    from dollygrip.runners.pipeline import PackedResult
 
 MOST_BYTES = 1 << 30
 """What may come of a group of clips. The depth maps of minutes of video take some hundred MB."""
@@ -42,7 +42,7 @@ Group = tuple[Task, ...]
 """What a worker takes at once."""
 
 _threads = 0
-_labellers: "dict[tuple[str, str], Callable[[Group], list[ClipResult]]]" = {}
+_labellers: "dict[tuple[str, str], Callable[[Group], list[PackedResult]]]" = {}
 
 
 def start(estimator: str, classifier: str, threads: int) -> None:
@@ -111,26 +111,29 @@ def _failure(error: BaseException, recipe: Recipe) -> Failure:
     return Failure(Reason.ESTIMATOR_CRASHED, f"{type(error).__name__}: {text}")
 
 
-def _labeller(recipe: Recipe) -> "Callable[[Group], list[ClipResult]]":
+def _labeller(recipe: Recipe) -> "Callable[[Group], list[PackedResult]]":
     from dollygrip.runners.batching import label_clips_together
     from dollygrip.runners.estimators.base import BatchEstimator
-    from dollygrip.runners.pipeline import label_clip_file
+    from dollygrip.runners.pipeline import label_clip_file, packed
 
     estimator, classifier = recipe.estimator.make(), recipe.classifier.make()
     provenance = recipe.provenance()
 
-    def labeller(group: Group) -> "list[ClipResult]":
+    def labeller(group: Group) -> "list[PackedResult]":
         if len(group) > 1 and isinstance(estimator, BatchEstimator):
             clips = [(task.path, task.clip_id) for task in group]
-            return label_clips_together(clips, estimator, classifier, provenance=provenance)
+            results = label_clips_together(clips, estimator, classifier, provenance=provenance)
+            return [packed(result) for result in results]
         return [
-            label_clip_file(
-                task.path,
-                estimator,
-                classifier,
-                clip_id=task.clip_id,
-                provenance=provenance,
-                threads=_threads,
+            packed(
+                label_clip_file(
+                    task.path,
+                    estimator,
+                    classifier,
+                    clip_id=task.clip_id,
+                    provenance=provenance,
+                    threads=_threads,
+                )
             )
             for task in group
         ]

@@ -143,6 +143,7 @@ def _label_with(
         options.memory,
         jobs=workers.jobs,
         given=given,
+        elsewhere=options.engine != "local",
     )
     note_unused(options)
     shard = Shard.parse(options.shard) if options.shard else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dollygrip.classifiers.labels import NO_LABEL
 from dollygrip.classifiers.reliability import Reason
 from dollygrip.console import (
     OK,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 # More than this scrolls away; the files hold everything.
 MOST_ROWS = 100
 MOST_REASONS = 12
-# What a clip shows that has an answer, and no label.
-NO_LABEL = "none"
 # A longer command is not typed again: it came from a pattern.
 LONGEST_COMMAND = 300
 

@@ -48,11 +48,16 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays by name as a compressed NumPy archive, whole or not at all."""
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays by name as a compressed NumPy archive."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name as a compressed NumPy archive, whole or not at all."""
+    write_atomically(path, npz(arrays))
 
 
 @contextmanager

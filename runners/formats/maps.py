@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dollygrip.geometry.arrays import FloatArray, read_only
 from dollygrip.runners.formats.arrays import motion_arrays
-from dollygrip.runners.formats.files import write_npz
+from dollygrip.runners.formats.files import npz
 
 Maps = npt.NDArray[np.float32]
 
@@ -45,21 +45,20 @@ class SceneMaps:
             raise ValueError(f"depths has shape {shape}, expected (K, H, W)")
 
 
-def write_maps(path: Path, shots: Sequence[SceneMaps | None]) -> None:
-    """Write the maps of all shots that have some; the file appears whole or not at all."""
-    write_npz(
-        path,
+def maps_npz(shots: Sequence[SceneMaps | None]) -> bytes:
+    """The maps of all shots that have some, as a file of ``maps``."""
+    return npz(
         {
             f"shot{i}_{name}": getattr(maps, name)
             for i, maps in enumerate(shots)
             if maps is not None
             for name in _ARRAYS
-        },
+        }
     )
 
 
 def read_maps(path: Path) -> dict[int, SceneMaps]:
-    """Read what :func:`write_maps` wrote: maps by the number of their shot, from 0.
+    """Read what :func:`maps_npz` made: maps by the number of their shot, from 0.
 
     Raises:
         ValueError: The file is missing, damaged or a bomb.

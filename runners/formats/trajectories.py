@@ -16,7 +16,7 @@ from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.geometry.profile import AXES, MotionProfile, motion_profile
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.formats.arrays import MotionArrays, motion_arrays
-from dollygrip.runners.formats.files import write_npz
+from dollygrip.runners.formats.files import npz
 from dollygrip.runners.formats.json_data import parse
 from dollygrip.runners.formats.jsonl import plain
 from dollygrip.runners.formats.maps import SceneMaps
@@ -64,8 +64,8 @@ class ShotMotion:
     maps: SceneMaps | None = None
 
 
-def write_trajectories(path: Path, shots: Sequence[ShotMotion]) -> None:
-    """Write all hypotheses of all shots; the file appears whole or not at all."""
+def trajectories_npz(shots: Sequence[ShotMotion]) -> bytes:
+    """All hypotheses of all shots, as a file of ``trajectories``."""
     arrays: dict[str, Any] = {}
     described = []
     for i, shot in enumerate(shots):
@@ -94,11 +94,11 @@ def write_trajectories(path: Path, shots: Sequence[ShotMotion]) -> None:
             }
         )
     meta = {"format": "dollygrip trajectories", "version": FORMAT_VERSION, "shots": described}
-    write_npz(path, {"meta": np.array(json.dumps(plain(meta), allow_nan=False)), **arrays})
+    return npz({"meta": np.array(json.dumps(plain(meta), allow_nan=False)), **arrays})
 
 
 def read_trajectories(path: Path) -> tuple[ShotMotion, ...]:
-    """Read what :func:`write_trajectories` wrote.
+    """Read what :func:`trajectories_npz` made.
 
     Raises:
         ValueError: The file is missing, damaged, a bomb or of another version.
@@ -113,18 +113,15 @@ def read_trajectories(path: Path) -> tuple[ShotMotion, ...]:
         raise ValueError(f"{path.name} holds no trajectories: {error}") from error
 
 
-def write_profiles(path: Path, shots: Sequence[ShotMotion]) -> None:
-    """Write the motion profile of each shot's likeliest hypothesis; shots without one are left out.
-
-    The file appears whole or not at all.
-    """
+def profiles_npz(shots: Sequence[ShotMotion]) -> bytes:
+    """The motion profile of each shot's likeliest hypothesis; shots without one are left out."""
     arrays: dict[str, Any] = {"axes": np.array(AXES)}
     for i, shot in enumerate(shots):
         profile = _profile(shot)
         if profile is not None:
             for name in _PROFILE_ARRAYS:
                 arrays[f"shot{i}_{name}"] = getattr(profile, name)
-    write_npz(path, arrays)
+    return npz(arrays)
 
 
 def _profile(shot: ShotMotion) -> MotionProfile | None:

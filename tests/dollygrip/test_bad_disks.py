@@ -16,7 +16,7 @@ from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.cli import main
 from dollygrip.runners.formats.trajectories import ShotMotion
-from dollygrip.runners.store import RunStore, StoreError
+from dollygrip.runners.store import RunStore, StoreError, motion_files
 from dollygrip.runners.tables import write_tables
 
 PAGE = 4096
@@ -76,7 +76,8 @@ def check_said(code: int, said: list[str], *words: str) -> None:
 
 def test_a_store_on_a_disk_that_fills_up_goes_on_when_there_is_room(disk):
     run = disk / "run"
-    motion = (ShotMotion(0.0, 1.0, failure=Failure(Reason.TOO_DARK, "Black.")),)
+    shot = ShotMotion(0.0, 1.0, failure=Failure(Reason.TOO_DARK, "Black."))
+    motion = motion_files([shot])
     full = 0
     for left in range(2, 120, 2):
         RunStore(run).close()

@@ -19,7 +19,7 @@ import pytest
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.formats.trajectories import ShotMotion
-from dollygrip.runners.store import RunStore, read_manifest, read_motion
+from dollygrip.runners.store import RunStore, motion_files, read_manifest, read_motion
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +162,8 @@ def small_record(number: int) -> ClipLabels:
 
 def write_until_killed(folder: str, first: int, done: int) -> None:
     """Writes records, and says of each when it is safe."""
-    motion = (ShotMotion(0.0, 1.0, failure=Failure(Reason.TOO_DARK, "Black.")),)
+    shot = ShotMotion(0.0, 1.0, failure=Failure(Reason.TOO_DARK, "Black."))
+    motion = motion_files([shot])
     with RunStore(folder) as store:
         store.begin({"settings": {f"h{first}": {}}})
         for number in itertools.count(first):

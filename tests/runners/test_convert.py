@@ -13,7 +13,7 @@ from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.convert import OWN, convert
 from dollygrip.runners.formats.catalog import names, pose_format, read_poses
 from dollygrip.runners.formats.path import CameraPath, PoseError
-from dollygrip.runners.formats.trajectories import ShotMotion, write_trajectories
+from dollygrip.runners.formats.trajectories import ShotMotion, trajectories_npz
 
 N = 8
 TIMES = 2.0 + np.arange(N) / 10
@@ -52,7 +52,7 @@ def trajectory(seed: int = 0) -> Trajectory:
 
 
 def motion(path: Path, *shots: ShotMotion) -> Path:
-    write_trajectories(path, shots)
+    path.write_bytes(trajectories_npz(shots))
     return path
 
 

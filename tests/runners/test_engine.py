@@ -64,7 +64,7 @@ def test_one_clip_that_kills_hangs_or_raises_costs_only_itself(moody, grey_clip,
     assert twice == {"a_dies", "b_hangs"}
     for i in range(4):
         assert results[f"good{i}"].record.labels == ("pan_right",)
-        assert len(results[f"good{i}"].shots) == 1
+        assert set(results[f"good{i}"].motion) == {"trajectories", "profiles"}
         # Workers share the processors, so that none may take them all.
         assert results[f"good{i}"].record.whole.diagnostics["threads"] == 1
     # Also what was cut off says which file and settings it was about, so that a resume skips it.
@@ -268,11 +268,12 @@ def labelled(tasks: list[Task], jobs: int, recipe: Recipe) -> dict[str, str]:
     }
 
 
-def test_what_comes_of_a_clip_is_told_even_if_it_cannot_be_sent_or_comes_at_the_second_try(wild):
+def test_what_comes_of_a_clip_is_told_whatever_it_holds_and_if_it_comes_at_the_second_try(wild):
     does = ("no_memory", "dies_once", "unsendable", "unreadable", "asks_to_leave", "huge", "pans")
     came = labelled(wild(*does), 2, recipe(estimator="wild"))
-    assert came["huge"] == came["pans"] == came["dies_once"] == "pan_right"
-    assert re.match("estimator_crashed: .*cannot be sent", came["unsendable"])
+    # What is of a kind that cannot be sent is packed as text.
+    fine = ("huge", "pans", "dies_once", "unsendable")
+    assert [came[name] for name in fine] == ["pan_right"] * len(fine)
     assert re.match("estimator_crashed: .*Unreadable", came["unreadable"])
     assert re.match("estimator_crashed: .*SystemExit", came["asks_to_leave"])
     assert re.match("out_of_memory: .*tried twice", came["no_memory"])

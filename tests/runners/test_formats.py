@@ -15,12 +15,12 @@ from dollygrip.geometry.rotations import rotation_from_pan_tilt_roll
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.formats.files import write_atomically
 from dollygrip.runners.formats.jsonl import dumps, plain, read_lines
-from dollygrip.runners.formats.maps import SceneMaps, read_maps, write_maps
+from dollygrip.runners.formats.maps import SceneMaps, maps_npz, read_maps
 from dollygrip.runners.formats.trajectories import (
     ShotMotion,
+    profiles_npz,
     read_trajectories,
-    write_profiles,
-    write_trajectories,
+    trajectories_npz,
 )
 
 
@@ -57,7 +57,7 @@ SHOTS = (
 
 def test_trajectories_come_back_exactly(tmp_path):
     path = tmp_path / "clip.npz"
-    write_trajectories(path, SHOTS)
+    path.write_bytes(trajectories_npz(SHOTS))
     back = read_trajectories(path)
     assert len(back) == len(SHOTS)
     for got, want in zip(back, SHOTS, strict=True):
@@ -75,7 +75,7 @@ def test_trajectories_come_back_exactly(tmp_path):
 
 def test_profiles_hold_the_likeliest_hypothesis(tmp_path):
     path = tmp_path / "clip.npz"
-    write_profiles(path, SHOTS)
+    path.write_bytes(profiles_npz(SHOTS))
     profile = motion_profile(SHOTS[0].hypotheses[0].trajectory)
     with np.load(path, allow_pickle=False) as arrays:
         assert tuple(arrays["axes"]) == AXES
@@ -86,7 +86,7 @@ def test_profiles_hold_the_likeliest_hypothesis(tmp_path):
 
 def test_a_pose_alone_has_no_profile(tmp_path):
     one = ShotMotion(0.0, 0.0, (Hypothesis("static", 1.0, trajectory(3, valid=[0, 1, 0])),))
-    write_profiles(tmp_path / "clip.npz", [one])
+    (tmp_path / "clip.npz").write_bytes(profiles_npz([one]))
     with np.load(tmp_path / "clip.npz", allow_pickle=False) as arrays:
         assert list(arrays) == ["axes"]
 
@@ -118,7 +118,7 @@ def test_a_pickle_is_never_opened(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "clip.npz"
-    write_trajectories(path, SHOTS)
+    path.write_bytes(trajectories_npz(SHOTS))
     before = path.read_bytes()
     with pytest.raises(TypeError):
         write_atomically(path, "not bytes")  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def test_maps_read_back_as_written_by_the_number_of_their_shot(tmp_path: Path) -
     depths = rng.uniform(1.0, 5.0, (3, 4, 6)).astype(np.float32)
     depths[0, 0, 0] = np.nan
     maps = SceneMaps(np.arange(3.0), depths, rng.uniform(size=(3, 4, 6)).astype(np.float32))
-    write_maps(tmp_path / "maps.npz", [None, maps])
+    (tmp_path / "maps.npz").write_bytes(maps_npz([None, maps]))
     back = read_maps(tmp_path / "maps.npz")
     assert list(back) == [1]
     np.testing.assert_array_equal(back[1].times, maps.times)

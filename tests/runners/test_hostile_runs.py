@@ -31,7 +31,7 @@ from dollygrip.runners.ledger import read_records
 from dollygrip.runners.pipeline import classify_shots
 from dollygrip.runners.registry import SettingsError, choose, read_settings
 from dollygrip.runners.report.origins import origins
-from dollygrip.runners.store import RunStore, StoreError, read_manifest
+from dollygrip.runners.store import RunStore, StoreError, motion_files, read_manifest
 from dollygrip.runners.systems import read_run, reclassified
 from dollygrip.runners.tables import to_frame, write_tables
 from dollygrip.runners.training import TrainingError, collect
@@ -65,7 +65,7 @@ def run(tmp_path: Path) -> Path:
     with RunStore(tmp_path / "run") as store:
         store.begin({"settings": {"1": {"name": "flow"}}, "command": ["dollygrip"]})
         for number, shots in enumerate((*made, (ShotMotion(0.0, 1.0, failure=failure),))):
-            store.append(record(number, shots), shots)
+            store.append(record(number, shots), motion_files(shots))
     return tmp_path / "run"
 
 

@@ -20,7 +20,7 @@ from dollygrip.runners.inputs import Found, Shard
 from dollygrip.runners.ledger import records_at
 from dollygrip.runners.plan import make_plan
 from dollygrip.runners.recipe import Task
-from dollygrip.runners.store import RunStore, clip_id_of
+from dollygrip.runners.store import RunStore, clip_id_of, motion_files
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def label(
             }
             whole = ShotLabels(0.0, 1.0, () if failure else labels, failure=failure)
             shots = () if motion is None else (whole,)
-            store.append(ClipLabels(task.clip_id, task.path, whole, shots, about), motion)
+            files = None if motion is None else motion_files(motion)
+            store.append(ClipLabels(task.clip_id, task.path, whole, shots, about), files)
 
 
 def kept(run: Path, clips: Iterable[Found], **options) -> list[str]:

@@ -22,6 +22,7 @@ from dollygrip.runners.store import (
     RunStore,
     StoreError,
     clip_id_of,
+    motion_files,
     read_manifest,
     read_motion,
 )
@@ -171,11 +172,11 @@ def test_what_a_killed_run_was_writing_is_removed_and_nothing_else(tmp_path):
 def test_motion_is_stored_before_its_record_and_goes_with_it(tmp_path):
     shots = (ShotMotion(0.0, 1.0, failure=FAILURE),)
     with RunStore(tmp_path) as store:
-        store.append(record("a"), shots)
+        store.append(record("a"), motion_files(shots))
         assert read_motion(store.folder, "a")[0].failure == FAILURE
         store.append(record("a"))
         assert len(read_motion(store.folder, "a")) == 1
-        store.append(record("a", label=None), ())
+        store.append(record("a", label=None), {})
         with pytest.raises(ValueError, match="no trajectories"):
             read_motion(store.folder, "a")
 
@@ -211,7 +212,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
 def test_restart_forgets_the_run_and_nothing_else(tmp_path):
     with RunStore(tmp_path) as store:
         store.begin({})
-        store.append(record("a"), (ShotMotion(0.0, 1.0, failure=FAILURE),))
+        store.append(record("a"), motion_files([ShotMotion(0.0, 1.0, failure=FAILURE)]))
     write_tables(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     RunStore(tmp_path, restart=True).close()

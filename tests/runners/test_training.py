@@ -22,7 +22,7 @@ from dollygrip.runners import training
 from dollygrip.runners.formats.trajectories import ShotMotion
 from dollygrip.runners.formats.truth import LabelError
 from dollygrip.runners.pipeline import classify_shots
-from dollygrip.runners.store import RunStore, StoreError
+from dollygrip.runners.store import RunStore, StoreError, motion_files
 from dollygrip.runners.training import (
     CALIBRATED,
     REFITTED,
@@ -77,7 +77,7 @@ def write_run(folder: Path, clips: dict[str, tuple[str, float]], **changed: Any)
                 "classifier": {"name": "c", "hash": "c"},
                 "content": None,
             }
-            store.append(ClipLabels(name, f"{name}.mp4", whole, parts, about), shots)
+            store.append(ClipLabels(name, f"{name}.mp4", whole, parts, about), motion_files(shots))
     return folder
 
 

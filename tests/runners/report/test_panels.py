@@ -17,7 +17,7 @@ from dollygrip.geometry.profile import AXES, motion_profile
 from dollygrip.geometry.synthetic import camera_path, named_motions
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.content import content_of
-from dollygrip.runners.formats.trajectories import ShotMotion, write_trajectories
+from dollygrip.runners.formats.trajectories import ShotMotion, trajectories_npz
 from dollygrip.runners.report.filmstrip import PICTURES, filmstrip
 from dollygrip.runners.report.panels import panel
 from dollygrip.runners.report.paths import drawn_motion
@@ -58,7 +58,7 @@ def run(tmp_path: Path) -> Path:
     """A run that has one clip: a pan to the right."""
     folder = tmp_path / "run"
     (folder / TRAJECTORIES).mkdir(parents=True)
-    write_trajectories(folder / TRAJECTORIES / "a.npz", [shot(moved("pan_right"))])
+    (folder / TRAJECTORIES / "a.npz").write_bytes(trajectories_npz([shot(moved("pan_right"))]))
     return folder
 
 
@@ -332,7 +332,7 @@ def test_four_runs_of_two_shots_are_small(run, make_clip, numbered):
         folder = run.parent / str(number)
         (folder / TRAJECTORIES).mkdir(parents=True)
         shots = [shot(moved("handheld", 5.0)), shot(moved("arc_cw", 5.0), start=5.1)]
-        write_trajectories(folder / TRAJECTORIES / "a.npz", shots)
+        (folder / TRAJECTORIES / "a.npz").write_bytes(trajectories_npz(shots))
         systems += [system(folder, name) for name in ("learned", "threshold")]
     data = panel("a", systems, [answer(record(path=clip))] * 8, {})
     assert is_small_json(data)
