@@ -292,7 +292,8 @@ def make_recipe(
         memory_mb: Mebibytes that a worker may hold; its share of the machine when not given.
         jobs: How many workers share the machine.
         given: Settings of the estimator that go before those in ``settings``.
-        elsewhere: It is for other machines: what is missing on this one does not count.
+        elsewhere: It is for other machines: what this one lacks, and how large it is, does not
+            count.
 
     Raises:
         SettingsError: There is no such estimator, classifier or setting, or the estimator lacks
@@ -313,7 +314,7 @@ def make_recipe(
         chosen,
         _choose("classifier", classifier, settings),
         timeout=time_limit(chosen) if timeout is None else timeout,
-        memory_mb=memory_share(jobs) if memory_mb is None else memory_mb,
+        memory_mb=memory_share(jobs) if memory_mb is None and not elsewhere else memory_mb,
     )
 
 

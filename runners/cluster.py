@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners.engine import EngineError, Stop, Workers, default_jobs
+from dollygrip.runners.limits import memory_share
 from dollygrip.runners.needs import missing
 from dollygrip.runners.recipe import Recipe, Task
 from dollygrip.runners.scratch import scratch_folder
@@ -526,7 +527,11 @@ def _node(lacks: str = "") -> _Node:
 
 
 class _Actor:
-    """One worker process, and what it takes to be as if it ran below the command itself."""
+    """One worker process, and what it takes to be as if it ran below the command itself.
+
+    Where nobody says how much memory it may hold, it is a share of the node's, not of the machine
+    that the command runs on.
+    """
 
     def __init__(self, recipe: Recipe, folder: str, path: tuple[str, ...]) -> None:
         self._recipe = recipe
@@ -540,6 +545,9 @@ class _Actor:
         sys.path += [place for place in self._path if place not in sys.path]
         # A spawned process first loads the main script, and here that is all of Ray.
         vars(sys.modules["__main__"]).pop("__file__", None)
+        if self._recipe.memory_mb is None:
+            share = memory_share(default_jobs())
+            self._recipe = replace(self._recipe, memory_mb=share)
         estimator, classifier = self._recipe.estimator, self._recipe.classifier
         self._workers = Workers(1, estimator.name, classifier.name, threads=0)
         lacking = missing(estimator.needs(), estimator.name)
