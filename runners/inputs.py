@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from dollygrip.runners.formats.catalog import find_poses
 from dollygrip.runners.lists import (
     LIST_SUFFIXES,
     PARQUET,
@@ -91,6 +90,9 @@ class Shard:
 
 def pose_finder(name: str | None) -> Finder:
     """What finds pose files, of one format when it is named, instead of clips."""
+    # Loads numpy, and workers wait to be started until clips have been looked for.
+    from dollygrip.runners.formats.catalog import find_poses
+
     return partial(find_poses, name=name)
 
 

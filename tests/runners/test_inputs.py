@@ -5,6 +5,7 @@ import io
 import math
 import os
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -408,3 +409,16 @@ def test_what_is_no_shard(text: str) -> None:
 
 def test_a_shard_as_text() -> None:
     assert Shard.parse("2/8") == Shard(2, 8)
+
+
+def test_clips_are_found_without_what_takes_long_to_load():
+    # Workers are started when it is known that there is work for them, and then load all of it.
+    code = (
+        "import sys\n"
+        "from dollygrip.runners.launch import start_engine\n"
+        "from dollygrip.runners.inputs import find_inputs\n"
+        "list(find_inputs(['none.mp4', 'none/*.mp4']))\n"
+        "heavy = {'numpy', 'cv2', 'av', 'pandas', 'pyarrow', 'ray', 'sqlite3', 'torch'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
