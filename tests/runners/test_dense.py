@@ -118,6 +118,7 @@ def test_a_pan_through_a_wide_lens_is_no_truck():
     assert labels(DenseEstimator(QUICK).estimate(frames)) == {"pan_right"}
 
 
+@pytest.mark.slow
 def test_a_long_shot_is_chained():
     frames = filmed(path_of(Move("pan_right", 30.0), seconds=4.0))
     estimate = DenseEstimator(replace(QUICK, window=1.0, keyframes=5)).estimate(frames)
@@ -160,6 +161,7 @@ def same(one: Estimate, other: Estimate, tolerance: float) -> None:
             )
 
 
+@pytest.mark.slow
 def test_several_shots_at_once_are_the_same_as_one_by_one():
     """Of other lengths and sizes, one of them blank."""
     blank = [Frame(n, n / RATE, np.full((144, 256), 90, np.uint8)) for n in range(5)]
@@ -182,6 +184,7 @@ def test_several_shots_at_once_are_the_same_as_one_by_one():
     assert estimator.estimate_many([]) == []
 
 
+@pytest.mark.slow
 def test_the_same_frames_give_the_same_answer():
     frames = filmed(path_of(*CANONICAL["dolly_out"]))[:6]
     one, other = (DenseEstimator(QUICK).estimate(shot) for shot in (frames, iter(frames)))

@@ -169,6 +169,7 @@ def test_pictures_after_seconds_of_black_go_on_where_the_camera_was():
     assert pan[-1] == pytest.approx(20.0, abs=3.0)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_shot():
     """What is kept of a second is no more late in a shot than early on."""
     short = FlowEstimator(FlowSettings(window=1.0, keyframes=5, tracks=50))

@@ -82,13 +82,18 @@ def test_with_the_video_the_scene_gives_the_path_its_scale(
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("pan_left", "camera_from_world"),
         ("truck_right", "camera_from_world"),
         ("dolly_in", "opengl"),
-        ("crane", "camera_from_world opengl"),
-        ("crane", "unreal"),
-        ("crane", "wxyz"),
-        ("crane", "rotations_inverted"),
+        *(
+            pytest.param(name, meant, marks=pytest.mark.slow)
+            for name, meant in (
+                ("pan_left", "camera_from_world"),
+                ("crane", "camera_from_world opengl"),
+                ("crane", "unreal"),
+                ("crane", "wxyz"),
+                ("crane", "rotations_inverted"),
+            )
+        ),
     ],
 )
 def test_a_wrong_convention_is_found_and_the_right_one_named(
@@ -108,7 +113,7 @@ def test_a_wrong_convention_is_found_and_the_right_one_named(
 
 
 @pytest.mark.parametrize("meant", ["world_from_camera", "camera_from_world"])
-@pytest.mark.parametrize("lens", [0.6, 1.5])
+@pytest.mark.parametrize("lens", [0.6, pytest.param(1.5, marks=pytest.mark.slow)])
 def test_a_file_without_focal_lengths_may_be_of_any_lens(
     lens: float, meant: str, tmp_path: Path
 ) -> None:
