@@ -114,12 +114,12 @@ class Workers:
         self._began = False
         self._ended = Event()
         try:
+            Thread(target=self._watch, daemon=True).start()
             for lane in self._lanes[:jobs]:
                 lane.start()
-        except BrokenProcessPool as error:
+        except RuntimeError as error:
             self._end()
             raise EngineError(_not_allowed(error)) from error
-        Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:
         """Use as a context manager."""
@@ -304,5 +304,5 @@ def _cut_off(
     return PackedResult(record)
 
 
-def _not_allowed(error: BrokenProcessPool) -> str:
-    return f"the system allows no further process ({error.__cause__ or error}); use fewer --jobs"
+def _not_allowed(error: RuntimeError) -> str:
+    return f"the system allows no further process ({error}); use fewer --jobs"

@@ -90,7 +90,7 @@ class Job:
         if seconds is not None and now - self._began > seconds:
             message = f"took longer than {seconds:g} s; allow more with --timeout"
             self.failure = Failure(Reason.TIMED_OUT, message)
-        elif memory_mb is not None and (held := _resident_mb(self.processes.latest)) > memory_mb:
+        elif memory_mb is not None and (held := self.processes.resident_mb()) > memory_mb:
             message = (
                 f"its worker held {held} MiB, and {memory_mb} MiB are allowed; "
                 "allow more with --memory, best together with fewer --jobs"
@@ -137,8 +137,13 @@ class Lane:
             pool = ProcessPool(
                 1, initializer=worker.start, initargs=self._about, context=self._context
             )
-            if not pool.active:  # asking starts it
-                raise BrokenProcessPool("the process does not start")
+            try:
+                if not pool.active:  # asking starts it
+                    raise BrokenProcessPool("the process does not start")
+            except (OSError, RuntimeError) as error:  # no process, no thread, or no pipe
+                pool.stop()  # type: ignore[no-untyped-call]
+                self._context.kill()
+                raise BrokenProcessPool(str(error.__cause__ or error)) from error
             self._pool = pool
         return self._pool
 
@@ -204,14 +209,21 @@ class Lane:
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._context.kill()
             # Pebble's threads look up ten times a second: nobody else should wait for that.
-            self._ending = Thread(target=self._pool.join, daemon=True)
-            self._ending.start()
+            ending = Thread(target=_end, args=(self._pool, self._context), daemon=True)
             self._pool = None
+            with suppress(RuntimeError):  # no thread is to be had; the process ends all the same
+                ending.start()
+                self._ending = ending
 
     def ended(self, seconds: float = 1.0) -> None:
         """Wait for what was dropped; not for ever, as a broken disk may hold a process."""
         if self._ending is not None:
             self._ending.join(seconds)
+
+
+def _end(pool: ProcessPool, context: "_Context") -> None:
+    pool.join()
+    context.forget()
 
 
 class _Process(SpawnProcess):
@@ -246,22 +258,29 @@ class _Context(SpawnContext):
         self._started.append(process)
         return process
 
-    @property
-    def latest(self) -> _Process:
-        return self._started[-1]
-
     def kill(self) -> None:
-        for process in self._started:
+        for process in tuple(self._started):
             if process.pid is not None:  # else it is being started, and Pebble will end it
                 process.kill()
 
+    def forget(self) -> None:
+        """Let go of the pipes to processes that have ended.
 
-def _resident_mb(process: SpawnProcess) -> int:
-    import psutil
+        Pools refer to themselves: till Python looks for such garbage, their pipes would add up.
+        """
+        self._started.clear()
 
-    with suppress(psutil.Error):
-        return int(psutil.Process(process.pid).memory_info().rss) >> 20
-    return 0
+    def resident_mb(self) -> int:
+        """What the process holds; 0 where that cannot be told."""
+        import psutil
+
+        for process in self._started[-1:]:
+            # Without a pid, psutil would look at this process. And whatever the system refuses,
+            # the thread that asks must live on.
+            if process.pid is not None:
+                with suppress(psutil.Error, OSError):
+                    return int(psutil.Process(process.pid).memory_info().rss) >> 20
+        return 0
 
 
 def _cause(code: int | None) -> str:

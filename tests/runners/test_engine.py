@@ -1,5 +1,6 @@
 """Settings by name, and workers that die without taking the others along."""
 
+import gc
 import os
 import pickle
 import re
@@ -378,6 +379,30 @@ def kill_children() -> bool:
     for child in children():
         os.kill(child, signal.SIGKILL)
     return False
+
+
+def test_a_system_that_allows_no_thread_is_an_error_with_the_next_step(moody, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = set(children())
+    monkeypatch.setattr("pebble.pool.process.launch_thread", refuse)
+    with pytest.raises(EngineError, match=r"no further process \(can't start.*fewer --jobs"):
+        workers(2)
+    wait_for(lambda: not set(children()) - before)
+
+
+def test_lost_workers_leave_no_open_pipes(moody, grey_clip, tmp_path):
+    clip = str(grey_clip(tmp_path / "dies.mp4", 20))
+    gc.collect()
+    gc.disable()  # when it comes depends on how much else is in memory
+    try:
+        with workers(1) as started:
+            before = psutil.Process().num_fds()
+            assert len(list(started.label([Task(clip, "dies")], recipe()))) == 1
+            wait_for(lambda: psutil.Process().num_fds() <= before, 3.0)
+    finally:
+        gc.enable()
 
 
 _ORPHANS = """
