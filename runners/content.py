@@ -37,6 +37,10 @@ class Content:
     modified: float
     hash: str
 
+    def same_as(self, other: "Content | None") -> bool:
+        """Whether the bytes are the same; the time of the change alone says nothing."""
+        return other is not None and (self.size, self.hash) == (other.size, other.hash)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
         return {"size": self.size, "modified": self.modified, "hash": self.hash}
@@ -63,11 +67,9 @@ def content_of(path: AnyPath, known: Content | None = None) -> Content | None:
 
 
 def unchanged(path: AnyPath, known: Content | None) -> bool:
-    """Whether a clip's file holds what it held before; its time of change alone says nothing."""
+    """Whether a clip's file holds what it held before, or still cannot be read."""
     now = content_of(path, known)
-    if now is None or known is None:
-        return now is known
-    return (now.size, now.hash) == (known.size, known.hash)
+    return known is None if now is None else now.same_as(known)
 
 
 def stamp_of(path: AnyPath) -> str:

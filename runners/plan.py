@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from dollygrip.classifiers.labels import NO_LABEL
-from dollygrip.runners.content import unchanged
+from dollygrip.runners.content import content_of, unchanged
 from dollygrip.runners.inputs import Finder, Found, Shard, pose_finder
 from dollygrip.runners.ledger import (
     FINISHED,
@@ -38,7 +37,6 @@ CREATE TABLE clip (
     name TEXT,
     ours INTEGER
 );
-CREATE INDEX clip_by_name ON clip (name);
 CREATE TABLE planned (
     number INTEGER PRIMARY KEY,
     clip_id TEXT UNIQUE,
@@ -82,12 +80,7 @@ class Plan:
         """Use as a context manager."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
 
@@ -205,6 +198,8 @@ def _list(
     columns = "clip (place, path, name, ours)"
     ledger.database.execute("BEGIN")
     ledger.database.executemany(f"INSERT OR IGNORE INTO {columns} VALUES (?, ?, ?, ?)", rows())
+    # Now, for it takes longer to add to it one by one.
+    ledger.database.execute("CREATE INDEX clip_by_name ON clip (name)")
     ledger.database.execute("COMMIT")
 
 
@@ -223,6 +218,7 @@ def _decide(
         "         WHERE other.name = clip.name AND other.number != clip.number)"
         " FROM clip LEFT JOIN record ON record.clip_id = name WHERE ours ORDER BY number"
     )
+    hashes = recipe.hashes
     database.execute("BEGIN")
     for number, place, encoded, name, *row, shared in clips:
         if stop():
@@ -230,7 +226,7 @@ def _decide(
         path = to_text(encoded)
         record = None if row[0] is None else to_finished(tuple(row))
         for clip_id, known in _names(ledger, path, place, name, record, shared):
-            state = _state(path, known, recipe, retry_failed)
+            state = _state(path, known, hashes, retry_failed)
             if state is _State.MOTION_KEPT and not _has_motion(run, clip_id, known):
                 state = _State.TODO
             offset = None if known is None or state is _State.TODO else known.offset
@@ -278,15 +274,20 @@ def _is_moved(path: str, record: Finished) -> bool:
         return unchanged(path, record.content)
 
 
-def _state(path: str, record: Finished | None, recipe: Recipe, retry_failed: bool) -> _State:
+def _state(
+    path: str, record: Finished | None, hashes: tuple[str, str], retry_failed: bool
+) -> _State:
     if (
         record is None
-        or record.settings[0] != recipe.hashes[0]
+        or record.settings[0] != hashes[0]
         or (record.failure is not None and retry_failed)
-        or not unchanged(path, record.content)
     ):
         return _State.TODO
-    return _State.KEPT if record.settings[1] == recipe.hashes[1] else _State.MOTION_KEPT
+    now = content_of(path, record.content)
+    # A file that is gone, or on a disk that is not there now, would only lose its labels.
+    if now is not None and not now.same_as(record.content):
+        return _State.TODO
+    return _State.KEPT if record.settings[1] == hashes[1] else _State.MOTION_KEPT
 
 
 def _has_motion(run: Path | None, clip_id: str, record: Finished | None) -> bool:

@@ -145,6 +145,19 @@ def test_a_missing_file_keeps_its_failure_until_it_is_there(tmp_path):
     assert len(tasks(clips, run)) == 1
 
 
+def test_a_file_that_is_gone_keeps_its_labels(tmp_path):
+    clips, run = [Found(clip(tmp_path / "in/a.mp4"), tmp_path / "in")], tmp_path / "run"
+    label(tasks(clips), run)
+    (tmp_path / "in").rename(tmp_path / "away")  # such as a disk that is not mounted
+    assert kept(run, clips) == ["a.mp4"]
+    with make_plan(clips, Recipe(("e0", "c1")), run) as plan:
+        assert plan.motion_kept == 1
+    # The record is of that file alone.
+    assert len(tasks([Found(tmp_path / "other/a.mp4", tmp_path / "other")], run)) == 1
+    clip(tmp_path / "in/a.mp4", b"another")
+    assert len(tasks(clips, run)) == 1
+
+
 def test_what_was_kept_is_summed_up_by_label_and_by_reason(tmp_path):
     for name in "abcd":
         clip(tmp_path / f"{name}.mp4")
