@@ -36,9 +36,11 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     """
     from pyarrow.parquet import ParquetWriter
 
-    if not (folder / RESULTS).exists():
-        raise StoreError(f"{folder} {NO_RUN}")
     parquet, table = folder / PARQUET, folder / CSV
+    # Before they are read: records may be added meanwhile.
+    stamp = _stamp(folder / RESULTS)
+    if stamp is None:
+        raise StoreError(f"{folder} {NO_RUN}")
     with writing(folder), _making_a_table(), _beside(parquet) as spilled:
         # Which columns there are is known at the end; until then the rows lie beside the tables.
         schema = _spill(_parts(folder), spilled)
@@ -55,15 +57,28 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
                 for part in group.to_batches():
                     rows.writerows(zip(*map(_cells, part.columns), strict=True))
             text.detach()
+        for path in (parquet, table):
+            with suppress(OSError):  # where that cannot be said, they are written again
+                os.utime(path, ns=(stamp, stamp))
     return parquet, table
 
 
 def update_tables(folder: Path) -> None:
-    """Write the tables unless they are newer than the last record."""
-    tables = [folder / name for name in (PARQUET, CSV)]
-    last = (folder / RESULTS).stat().st_mtime_ns
-    if not all(path.exists() and path.stat().st_mtime_ns > last for path in tables):
+    """Write the tables unless they are of the records as they are."""
+    last = _stamp(folder / RESULTS)
+    if any(_stamp(folder / name) != last for name in (PARQUET, CSV)):
         write_tables(folder)
+
+
+def _stamp(path: Path) -> int | None:
+    """When a file was changed; None where there is none.
+
+    Tables have that of the records they are of: newer ones need not be, where clocks are set back.
+    """
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def to_frame(folder: Path) -> "pd.DataFrame":
@@ -223,13 +238,13 @@ def _reader(folder: Path) -> Callable[[bytes], dict[str, Any]]:
             line.caption,
             None if video is None else video.duration,
         )
-        present = {name: None if failure else name in line.labels for name in BY_NAME}
-        return {
-            **dict(zip(_HEAD, head, strict=True)),
-            **present,
-            **{column: scores.get(name) for name, column in _SCORES.items()},
-            **_flat(line.attributes),
-        }
+        cells: dict[str, Any] = dict(zip(_HEAD, head, strict=True))
+        for name in BY_NAME:
+            cells[name] = None if failure else name in line.labels
+        for name, column in _SCORES.items():
+            cells[column] = scores.get(name)
+        _flatten(line.attributes, cells)
+        return cells
 
     decoder = Decoder(Line)
 
@@ -260,15 +275,14 @@ def _encoded(row: dict[str, Any]) -> bytes:
         return dumps(row).encode()
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, keys joined by underscores; lists as JSON."""
-    flat: dict[str, Any] = {}
+def _flatten(data: dict[str, Any], into: dict[str, Any], prefix: str = "") -> None:
+    """Add nested dicts to one, keys joined by underscores; lists as JSON."""
     for key, value in data.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}_"))
+        kind = type(value)  # JSON has no subclasses, and there are a hundred in a record
+        if kind is dict:
+            _flatten(value, into, f"{prefix}{key}_")
         else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple) else value
-    return flat
+            into[prefix + key] = json.dumps(value) if kind is list else value
 
 
 def _encodable(text: str) -> str:

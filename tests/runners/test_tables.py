@@ -16,7 +16,7 @@ from dollygrip.classifiers.records import ClipLabels, Segment, ShotLabels
 from dollygrip.classifiers.reliability import Failure, Reason
 from dollygrip.runners import tables
 from dollygrip.runners.store import RunStore, StoreError
-from dollygrip.runners.tables import to_frame, write_tables
+from dollygrip.runners.tables import to_frame, update_tables, write_tables
 
 FAILURE = Failure(Reason.TOO_DARK, "The picture is black.")
 
@@ -153,6 +153,36 @@ def test_a_record_of_another_schema_makes_no_table(tmp_path):
     with pytest.raises(StoreError, match="schema version 2"):
         write_tables(tmp_path)
     assert {path.name for path in tmp_path.glob("*results*")} == {"results.jsonl"}
+
+
+def test_tables_are_of_the_records_whatever_the_clock_says(tmp_path):
+    def rows() -> list[str]:
+        return list(pd.read_csv(tmp_path / "results.csv")["clip_id"])
+
+    with RunStore(tmp_path) as store:
+        store.append(record("a"))
+        update_tables(tmp_path)
+        assert rows() == ["a"]
+        # The next record comes after the clock was set back by a year, and then on again.
+        for clip_id, seconds in (("b", -3.2e7), ("c", 3.2e7)):
+            store.append(record(clip_id))
+            moved = (tmp_path / "results.jsonl").stat().st_mtime + seconds
+            os.utime(tmp_path / "results.jsonl", (moved, moved))
+            update_tables(tmp_path)
+            assert rows()[-1] == clip_id
+        (tmp_path / "results.csv").unlink()
+        update_tables(tmp_path)
+        assert rows() == ["a", "b", "c"]
+
+
+def test_tables_of_the_same_records_are_not_written_again(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.append(record())
+    update_tables(tmp_path)
+    files = [tmp_path / "results.csv", tmp_path / "results.parquet"]
+    before = [path.stat().st_ino for path in files]
+    update_tables(tmp_path)
+    assert [path.stat().st_ino for path in files] == before
 
 
 def test_a_full_disk_leaves_the_tables_of_before(tmp_path, monkeypatch):
