@@ -263,11 +263,12 @@ def classify_run(
     made = choice.make()
     known = read_manifest(folder)
     with RunStore(folder) as store:
-        news = (reclassify_stored(record, folder, made, choice) for record in read_records(folder))
-        yield from store.replace_all(news)
+        # First, so that the manifest knows the settings of every record, whatever ends this.
         store.begin(
             {**known, "classifier": choice.hash, "settings": {choice.hash: choice.to_dict()}}
         )
+        news = (reclassify_stored(record, folder, made, choice) for record in read_records(folder))
+        yield from store.replace_all(news)
         update_tables(folder)
 
 

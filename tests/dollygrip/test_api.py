@@ -146,6 +146,15 @@ def test_a_run_is_read_and_labelled_anew_without_its_videos(moody, clips, tmp_pa
     assert one["classifier"]["hash"] in read_manifest(run)["settings"]
     assert len((run / "results.jsonl").read_text().splitlines()) == len(records)
 
+    # One that is cut off changes no record.
+    before = (run / "results.jsonl").read_bytes()
+    loose = {"classifier": {"threshold": {"shift": 0.5}}}
+    begun = dollygrip.classify_run(run, "threshold", settings=loose)
+    # The manifest knows the settings before a record names them.
+    assert next(begun).provenance["classifier"]["hash"] in read_manifest(run)["settings"]
+    begun.close()
+    assert (run / "results.jsonl").read_bytes() == before
+
     # Back to the first classifier: every record is what it was.
     back = by_path(dollygrip.classify_run(run), clips)
     for name, record in records.items():
