@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from dollygrip.classifiers.records import ClipLabels
 from dollygrip.runners.content import Content
+from dollygrip.runners.formats.files import open_regular
 from dollygrip.runners.formats.jsonl import LONGEST_LINE, parsed, whole_lines
 from dollygrip.runners.store import NO_RUN, RESULTS, StoreError
 
@@ -118,12 +118,7 @@ class Ledger:
         """Use as a context manager."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
 
@@ -193,7 +188,7 @@ def last_lines(folder: Path) -> Iterator[bytes]:
 
 def lines_at(folder: Path, offsets: Iterable[int]) -> Iterator[bytes]:
     """The lines that begin at ``offsets``, as they are in ``results.jsonl``."""
-    with (folder / RESULTS).open("rb") as file:
+    with open_regular(folder / RESULTS) as file:
         for offset in offsets:
             file.seek(offset)
             yield file.readline(LONGEST_LINE)

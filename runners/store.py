@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from dollygrip.classifiers.records import ClipLabels
@@ -93,12 +92,7 @@ class RunStore:
         """Use as a context manager."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
 
@@ -237,8 +231,8 @@ def clip_id_of(path: Path, root: Path) -> str:
     Safe whatever the clip is called: letters, digits, ``-`` and ``_`` only, at most 60 long.
     """
     # Not with pathlib, which takes longer for this than the file system for the file.
-    place, top = os.fspath(path), os.path.join(root, "")  # noqa: PTH118
-    name = place.removeprefix(top)
+    place = os.fspath(path)
+    name = place.removeprefix(os.path.join(root, ""))  # noqa: PTH118
     try:
         encoded = os.fsencode(name)
     except UnicodeEncodeError:  # no file is called so, but somebody may ask for it
@@ -284,8 +278,9 @@ def sync_folder(folder: Path) -> None:
 
 def _locked(folder: Path) -> IO[bytes]:
     """Make the folder and take its lock, held until the file is closed or the process ends."""
-    ours = (folder / LOCK).exists() or (folder / MANIFEST).exists()
-    if not ours and folder.exists() and any(folder.iterdir()):
+    filled = folder.exists() and any(folder.iterdir())
+    # In this order: the lock comes first, so that another run may be making the folder meanwhile.
+    if filled and not ((folder / LOCK).exists() or (folder / MANIFEST).exists()):
         raise StoreError(f"{folder} is not a run folder and not empty; give another with -o")
     for name in (LOCK, RESULTS, MANIFEST, PARQUET, CSV, TRAJECTORIES, PROFILES, MAPS):
         # A link would have what is written land elsewhere, a pipe would be waited for.

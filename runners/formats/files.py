@@ -13,6 +13,9 @@ from typing import IO, Any
 
 import numpy as np
 
+# Bytes: a line of a run's records is longer than what Python reads at once.
+_BUFFER = 2**18
+
 
 def open_regular(path: Path) -> IO[bytes]:
     """Open a file to read it.
@@ -20,7 +23,7 @@ def open_regular(path: Path) -> IO[bytes]:
     Raises:
         OSError: It cannot be read, or is a pipe or device, which could be waited for for ever.
     """
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    file = open(path, "rb", _BUFFER, opener=lambda name, way: os.open(name, way | os.O_NONBLOCK))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
