@@ -149,7 +149,7 @@ class Workers:
     def label(
         self, tasks: Iterable[Task], recipe: Recipe, stop: Stop = lambda: False
     ) -> "Iterator[PackedResult]":
-        """Label clips; results come as they finish.
+        """Label clips; results come as they finish. One call at a time.
 
         A clip whose worker dies, takes too long or holds too much memory is tried once more, by
         itself and by another worker. If that fails, too, it gets a record that says so. One that
@@ -183,6 +183,9 @@ class Workers:
                 finished.extend(self._collect(line, recipe))
             yield from finished
             yield from self._collect(line, recipe)
+        except EngineError:
+            yield from finished
+            raise
         finally:
             for lane in self._busy():
                 lane.drop()

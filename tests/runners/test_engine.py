@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 
@@ -390,6 +391,25 @@ def test_a_system_that_allows_no_thread_is_an_error_with_the_next_step(moody, mo
     with pytest.raises(EngineError, match=r"no further process \(can't start.*fewer --jobs"):
         workers(2)
     wait_for(lambda: not set(children()) - before)
+
+
+def test_what_is_finished_comes_before_the_error_that_ends_all(
+    moody, grey_clip, tmp_path, monkeypatch
+):
+    given = lane.Lane.give
+
+    def give(self: lane.Lane, attempt: lane.Attempt, how: Recipe) -> None:
+        if attempt.group[0].clip_id == "b":
+            raise BrokenProcessPool("no memory")
+        given(self, attempt, how)
+
+    monkeypatch.setattr(lane.Lane, "give", give)
+    clip = str(grey_clip(tmp_path / "good.mp4", 170))
+    with workers(1) as started:
+        results = started.label([Task(clip, "a"), Task(clip, "b")], recipe())
+        assert next(results).record.clip_id == "a"
+        with pytest.raises(EngineError, match=r"no further process \(no memory\)"):
+            next(results)
 
 
 def test_lost_workers_leave_no_open_pipes(moody, grey_clip, tmp_path):
