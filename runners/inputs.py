@@ -18,7 +18,7 @@ from dollygrip.runners.lists import (
     read_standard_input,
 )
 from dollygrip.runners.patterns import is_pattern, matches, root_of
-from dollygrip.runners.video import find_clips, is_folder
+from dollygrip.runners.video import find_clips, is_folder, printable
 
 __all__ = ["Finder", "Found", "InputError", "Shard", "find_inputs", "pose_finder"]
 
@@ -114,7 +114,8 @@ def find_inputs(
     - a list of files and folders, see :func:`dollygrip.runners.lists.read_list`, or ``-`` for one
       on standard input. Its entries are no patterns and no lists. Relative ones are below the
       working folder or else, as data sets are shipped, below the folder of the list. Texts and
-      tables are lists only where clips are looked for: they may be poses.
+      tables are lists only where clips are looked for: they may be poses. A file of which no entry
+      is there is refused: it is a text that lay beside the clips, or the disk is not mounted.
 
     Inputs are read as they come to their turn, and never held.
 
@@ -125,7 +126,7 @@ def find_inputs(
         stdin: What ``-`` reads; standard input when not given.
 
     Raises:
-        InputError: A list cannot be read.
+        InputError: A list cannot be read, or nothing that it lists is there.
     """
     for given in map(Path, inputs):
         if str(given) == "-":
@@ -133,6 +134,7 @@ def find_inputs(
         elif is_pattern(given):
             yield from _matching(given, find)
         elif _is_list(given, find):
+            _refuse_if_all_missing(given, column)
             yield from _listed(read_list(given, column), given.parent, find)
         else:
             yield from _given(given, find)
@@ -168,3 +170,17 @@ def _listed(entries: Iterable[str], home: Path, find: Finder) -> Iterator[Found]
             root, path = home, home / entry
         for clip in find([path]):
             yield Found(clip, root)
+
+
+def _refuse_if_all_missing(path: Path, column: str | None) -> None:
+    """Thousands of records of missing clips would hide what is wrong, and replace better ones."""
+    missing = 0
+    for entry in read_list(path, column):
+        if os.path.lexists(entry) or os.path.lexists(path.parent / entry):
+            return
+        missing += 1
+    if missing:
+        raise InputError(
+            f"{printable(path)}: none of its {missing:,} paths is there; if it lists clips, start in"
+            " the folder that they are below, else leave it out"
+        )

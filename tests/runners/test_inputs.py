@@ -228,8 +228,8 @@ def test_texts_that_change_their_mind(tmp_path: Path) -> None:
 def test_names_that_no_system_call_takes_become_failed_records(tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     long = "x" * 5000 + ".mp4"
-    file.write_text(f"path\na\0b.mp4\n{long}\n")
-    listed = found(file)
+    file.write_text(f"path\na\0b.mp4\n{long}\n{file}\n")
+    *listed, _ = found(file)
     assert listed == [Path("a\0b.mp4"), Path(long)]
     given = [Path("c\0*.mp4"), Path("y" * 300 + "*.mp4")]
     assert found(*given) == given
@@ -280,6 +280,20 @@ def test_places_of_listed_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Found(Path("none.mp4"), Path()),
         Found(Path("*.mp4"), Path()),
     ]
+
+
+def test_a_text_among_the_clips_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path, "in/1.mp4")
+    Path("in/README.txt").write_text("Clips of mine\n\n- one.mp4 is not here\n")
+    said = refusal(lambda: find_inputs(["in/1.mp4", "in/README.txt"]))
+    assert said.startswith("in/README.txt: none of its 2 ")
+    Path("in/README.txt").write_text("gone.mp4\n1.mp4\n")
+    assert found("in/README.txt") == [Path("gone.mp4"), Path("in/1.mp4")]
+    Path("in/README.txt").write_text("\n")
+    assert found("in/README.txt") == []
 
 
 # Patterns
