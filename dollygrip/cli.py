@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name must not fail on a narrow terminal
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # by the command's own parser, whose usage names the right ones
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     # What was typed, for commands that tell how to go on.
     options.typed = sys.argv[1:] if arguments is None else arguments
     log_as(getattr(options, "log_format", "text"))

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 OK, USAGE_ERROR, SOME_FAILED = 0, 1, 2
 
 DEFAULT_RUN = "dollygrip-run"
+# As an input: a list on standard input.
+STDIN = "-"
 # Columns of a table that goes into a pipe.
 PIPE_WIDTH = 120
 
@@ -134,6 +136,14 @@ def with_progress(items: Iterator[_T], total: int) -> Iterator[_T]:
         for item in items:
             yield item
             progress.advance(bar)
+
+
+def program() -> str:
+    """This program, as it can be typed: with its path where a shell would not find it."""
+    typed = sys.argv[0]
+    if os.path.basename(typed) != "dollygrip" or shutil.which("dollygrip"):  # noqa: PTH119
+        return "dollygrip"
+    return shlex.quote(typed)
 
 
 def argument(path: str) -> str:

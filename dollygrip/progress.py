@@ -99,13 +99,14 @@ def _is_old(seconds: float, clips: int) -> bool:
 
 
 @contextmanager
-def progress(*, total: int, kept: int, running: Running) -> Iterator[Seen]:
+def progress(*, total: int, kept: int, running: Running, drawn: bool = True) -> Iterator[Seen]:
     """Show on stderr how far a run is; nothing where it is no terminal and no log is asked for.
 
     Args:
         total: Clips of the run.
         kept: Those of them that are done from earlier; they do not count for the rate.
         running: The clips that are being worked on; called from another thread.
+        drawn: Whether a terminal gets the display.
 
     Yields:
         To be called with the record of each clip that is finished.
@@ -114,7 +115,7 @@ def progress(*, total: int, kept: int, running: Running) -> Iterator[Seen]:
     if logs_json():
         with _logging(watch):
             yield lambda record: _log_clip(record, watch, total)
-    elif on_a_screen():
+    elif drawn and on_a_screen():
         with _showing(watch):
             yield watch.count
     else:

@@ -15,10 +15,12 @@ from dollygrip.commands.choices import (
 from dollygrip.commands.records import MOST_ROWS, Again, Tally, print_records, report
 from dollygrip.console import (
     DEFAULT_RUN,
+    STDIN,
     USAGE_ERROR,
     add_json,
     add_log_format,
     command,
+    complain,
     positive,
     put,
     say,
@@ -146,12 +148,15 @@ def _label_with(
         elsewhere=options.engine != "local",
     )
     note_unused(options)
+    if STDIN in inputs and sys.stdin.isatty():
+        say("type the paths of clips, one a line; Ctrl-D ends")
     shard = Shard.parse(options.shard) if options.shard else None
     clips = find_inputs(inputs, finder(recipe), column=options.column)
     first = next(clips, None)
     if first is None:
         what = "clip" if options.inputs else "pose file"
-        say(f"no {what} found in {', '.join(inputs)}; name one, or a folder with some")
+        where = ", ".join("standard input" if name == STDIN else name for name in inputs)
+        complain(f"no {what} found in {where}; name one, or a folder with some")
         return USAGE_ERROR
     with (
         RunStore(options.out, restart=options.restart) as store,
@@ -187,7 +192,7 @@ def _carry_out(
     labels, failures = plan.kept_summary()
     tally = Tally(kept=plan.kept, labels=labels, failures=failures)
     if plan.kept:
-        say(f"{plan.kept:,} of {plan.total:,} clips are labelled already")
+        say(f"{plan.kept:,} of {plan.total:,} clips are done already")
     tell(
         "started",
         clips=plan.total,
@@ -206,7 +211,9 @@ def _carry_out(
             put(line.decode("ascii", "replace"))
     earlier = () if as_json else records_at(store.folder, islice(kept, MOST_ROWS))
     records = carry_out(plan, recipe, store, workers, asked)
-    shown = progress(total=plan.total, kept=plan.kept, running=workers.running)
+    # JSON lines on a terminal tell how far it is themselves; above a display they would be wrapped.
+    drawn = not (as_json and sys.stdout.isatty())
+    shown = progress(total=plan.total, kept=plan.kept, running=workers.running, drawn=drawn)
     with asked.deferred():
         print_records(_with(shown, records), as_json, tally, earlier)
     if not asked():

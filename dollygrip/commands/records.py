@@ -16,10 +16,12 @@ from dollygrip.console import (
     OK,
     PIPE_WIDTH,
     SOME_FAILED,
+    STDIN,
     argument,
     logs_json,
     print_table,
     printable,
+    program,
     put,
     say,
     tell,
@@ -150,8 +152,9 @@ class Again:
         """The same with more options, and without what would begin anew."""
         words = [word for word in self.typed if not _is_flag(word, "--restart")]
         end = words.index("--") if "--" in words else len(words)
-        line = shlex.join(["dollygrip", *words[:end], *more, *words[end:]])
-        if len(line) > LONGEST_COMMAND or not line.isprintable():
+        line = f"{program()} {shlex.join([*words[:end], *more, *words[end:]])}"
+        # What was piped in is not known, and without it the command would wait for the keyboard.
+        if STDIN in words or len(line) > LONGEST_COMMAND or not line.isprintable():
             return " ".join(["the same command", *(["with", *more] if more else [])])
         return line
 
@@ -231,4 +234,4 @@ def _next(tally: Tally, run: str, again: Again | None, stopped: bool) -> str:
         return again.command()
     if again is not None and any(tally.failures[reason] for reason in PASSING):
         return again.retry(tally.failures)
-    return f"dollygrip show {argument(run)}"
+    return f"{program()} show {argument(run)}"

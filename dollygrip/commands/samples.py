@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dollygrip.console import OK, argument, command, printable, say
+from dollygrip.console import OK, argument, command, printable, program, say
 
 
 def add(commands: Any) -> None:
@@ -19,5 +19,5 @@ def run(options: argparse.Namespace) -> int:
 
     for path, labels in make_samples(Path(options.folder)):
         print(printable(f"{path}: {', '.join(labels)}"))
-    say(f"next: dollygrip label {argument(options.folder)}")
+    say(f"next: {program()} label {argument(options.folder)}")
     return OK

@@ -73,6 +73,15 @@ def test_a_usage_error_ends_with_1(arguments, capsys):
     assert "error: " in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_wrong_option_is_answered_with_the_right_ones(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["label", "clips", "--estimtor", "flow"])
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert "--estimator NAME" in said
+    assert said.endswith("dollygrip label: error: unrecognized arguments: --estimtor flow\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -115,7 +124,7 @@ def test_label_prints_records_and_where_they_are(moody, grey_clip, tmp_path, cap
     assert main(["label", *OPTIONS, "--", "-o.mp4"]) == 0
     second = capsys.readouterr()
     assert second.out == first.out
-    assert "1 of 1 clips are labelled already" in second.err
+    assert "1 of 1 clips are done already" in second.err
 
 
 def test_show_classify_and_export(run, tmp_path, capsys):

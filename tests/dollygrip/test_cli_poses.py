@@ -51,7 +51,7 @@ def test_poses_are_labelled_without_any_video_and_a_second_run_goes_on(
     assert records(first.out) == {"left.txt": ["pan_left"], "in.txt": ["dolly_in"]}
     assert main(command) == 0
     again = capsys.readouterr()
-    assert "2 of 2 clips are labelled already" in again.err
+    assert "2 of 2 clips are done already" in again.err
     write(poses / "in.txt", camera_path([Move("dolly_out", 0.4)]))
     assert main(command) == 0
     assert records(capsys.readouterr().out)["in.txt"] == ["dolly_out"]

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import jsonschema
@@ -47,14 +48,22 @@ with progress(total=1234, kept=1000, running=lambda: tuple(tasks)) as seen:
 
 def display(stdout: int | None = None, pause: float = 0.15, **environment: str) -> str:
     """What a run shows on a terminal of 80 columns, where its output may go elsewhere."""
+    code = _DISPLAY.format(tasks=[(t.path, t.clip_id) for t in TASKS], pause=pause)
+    return on_a_terminal(["-c", code], stdout, **environment)
+
+
+def on_a_terminal(
+    arguments: list[str], stdout: int | None = None, cwd: Path | None = None, **environment: str
+) -> str:
+    """What Python prints on a terminal of 80 columns."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    code = _DISPLAY.format(tasks=[(t.path, t.clip_id) for t in TASKS], pause=pause)
     plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     with subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, *arguments],
         stdout=child if stdout is None else stdout,
         stderr=child,
+        cwd=cwd,
         env={**plain, "TERM": "xterm", **environment},
     ):
         os.close(child)
@@ -66,6 +75,12 @@ def display(stdout: int | None = None, pause: float = 0.15, **environment: str) 
             pass
     os.close(parent)
     return printed.decode()
+
+
+def test_json_on_a_terminal_is_not_wrapped(tmp_path):
+    label = ["-m", "dollygrip", "label", "no such clip.mp4", "-o", "run", "--json", "--jobs", "1"]
+    first = on_a_terminal(label, cwd=tmp_path).splitlines()[0]
+    assert json.loads(first)["failure"]["reason"] == "missing"
 
 
 def test_the_display_tells_how_far_and_at_what():

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections import Counter
 
 import pytest
@@ -108,6 +109,8 @@ def test_without_a_limit_none_is_raised(capsys):
         (["label", "x", "--rest"], "dollygrip label x"),
         (["label", *map(str, range(999))], "the same command"),
         (["label", "x\x1b[5m"], "the same command"),
+        # What was piped into it is not known.
+        (["label", "-", "-o", "run"], "the same command"),
     ],
 )
 def test_a_run_that_was_stopped_goes_on(capsys, typed, expected):
@@ -132,6 +135,13 @@ def test_what_is_said_to_be_typed_can_be(capsys):
     typed = ["label", "it's; rm -rf $HOME", "-o", "a b"]
     said = following(capsys, tally_of(failed(Reason.MISSING)), Again(typed))
     assert shlex.split(said) == ["dollygrip", *typed, "--retry-failed"]
+
+
+def test_a_program_that_no_shell_finds_is_named_by_its_path(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["my env/bin/dollygrip", *TYPED])
+    monkeypatch.setenv("PATH", "")
+    tally = tally_of(failed(Reason.NO_VIDEO))
+    assert following(capsys, tally, Again(TYPED)) == "'my env/bin/dollygrip' show run"
 
 
 def test_in_a_log_the_summary_is_one_event(capsys):
