@@ -5,8 +5,11 @@ import io
 import json
 import multiprocessing
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import example, given
@@ -207,6 +210,75 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
     assert ready.wait(20)
     process.join(20)
     RunStore(tmp_path).close()
+
+
+def _write(run: Path, said: Callable[[str], None]) -> None:
+    """What a store can do; tells when each part of it is safe."""
+    motion = motion_files([ShotMotion(0.0, 1.0, failure=FAILURE)])
+    with RunStore(run) as store:
+        store.begin({"settings": {"s": {}}})
+        said("begun")
+        store.append(record("a"), motion)
+        said("pan_left")
+        list(store.replace_all(iter([record("a", label="tilt_up")])))
+        said("tilt_up")
+    said("restarting")
+    RunStore(run, restart=True).close()
+
+
+def _states(run: Path) -> list[tuple[str, dict[str, bytes | None]]]:
+    """All that a kill can leave of a run: its files after each line of the code that writes them.
+
+    With each comes what was last said to be safe.
+    """
+    last, states = "", []
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+        if not frame.f_code.co_filename.endswith(("runners/store.py", "formats/files.py")):
+            return None
+        files = {
+            str(path.relative_to(run)): path.read_bytes() if path.is_file() else None
+            for path in sorted(run.rglob("*"))
+        }
+        if not states or states[-1] != (last, files):
+            states.append((last, files))
+        return trace
+
+    def said(word: str) -> None:
+        nonlocal last
+        last = word
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        _write(run, said)
+    finally:
+        sys.settrace(before)
+    return states
+
+
+def test_a_run_killed_at_any_line_loses_nothing_that_was_safe(tmp_path):
+    states = _states(tmp_path / "run")
+    assert len(states) > 30
+    for number, (safe, files) in enumerate(states):
+        run = tmp_path / str(number)
+        run.mkdir()
+        for name, data in files.items():
+            if data is None:
+                (run / name).mkdir()
+            else:
+                (run / name).write_bytes(data)
+        with RunStore(run) as store:
+            assert not list(run.rglob(".*"))
+            labels = [label for found in read_records(run) for label in found.labels]
+            expected = {"pan_left": (["pan_left"], ["tilt_up"]), "tilt_up": (["tilt_up"],)}
+            assert labels in expected.get(safe, ([], ["pan_left"], ["tilt_up"]))
+            if labels and safe != "restarting":
+                assert read_motion(run, "a")
+            if safe in ("begun", *expected):
+                assert read_manifest(run)["settings"] == {"s": {}}
+            store.append(record("new"))
+        assert [found.clip_id for found in read_records(run)][-1] == "new"
 
 
 def test_restart_forgets_the_run_and_nothing_else(tmp_path):
