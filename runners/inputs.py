@@ -181,6 +181,6 @@ def _refuse_if_all_missing(path: Path, column: str | None) -> None:
         missing += 1
     if missing:
         raise InputError(
-            f"{printable(path)}: none of its {missing:,} paths is there; if it lists clips, start in"
-            " the folder that they are below, else leave it out"
+            f"{printable(path)}: none of its {missing:,} paths is there; if it lists clips, start"
+            " in the folder that they are below, else leave it out"
         )

@@ -9,7 +9,6 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO
@@ -238,8 +237,7 @@ def _delimiter(line: str) -> str:
 def _lines(stream: BinaryIO, head: bytes, mark: bytes, name: str) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each line, without what ends it."""
     number, rest = 0, b""
-    chunks = chain([head.removeprefix(_BOM)], iter(partial(stream.read, _CHUNK), b""))
-    for chunk in chunks:
+    for chunk in _chunks(stream, head):
         *lines, rest = (rest + chunk).split(mark)
         for number, line in enumerate(lines, start=number + 1):  # noqa: B020 - counts on
             yield number, line
@@ -249,6 +247,14 @@ def _lines(stream: BinaryIO, head: bytes, mark: bytes, name: str) -> Iterator[tu
             )
     if rest:
         yield number + 1, rest
+
+
+def _chunks(stream: BinaryIO, head: bytes) -> Iterator[bytes]:
+    """A short one is the last: to read once more would take a second Ctrl-D at a keyboard."""
+    yield head.removeprefix(_BOM)
+    while len(head) == _CHUNK:
+        head = stream.read(_CHUNK)
+        yield head
 
 
 def _check_text(head: bytes, mark: bytes, name: str) -> None:

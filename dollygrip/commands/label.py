@@ -135,6 +135,7 @@ def _label_with(
     from dollygrip.runners.inputs import Shard, find_inputs
     from dollygrip.runners.plan import finder, make_plan
     from dollygrip.runners.store import RunStore
+    from dollygrip.runners.video import find_clips
 
     estimator, given = chosen_estimator(options)
     recipe = make_recipe(
@@ -151,10 +152,11 @@ def _label_with(
     if STDIN in inputs and sys.stdin.isatty():
         say("type the paths of clips, one a line; Ctrl-D ends")
     shard = Shard.parse(options.shard) if options.shard else None
-    clips = find_inputs(inputs, finder(recipe), column=options.column)
+    find = finder(recipe)
+    clips = find_inputs(inputs, find, column=options.column)
     first = next(clips, None)
     if first is None:
-        what = "clip" if options.inputs else "pose file"
+        what = "clip" if find is find_clips else "pose file"
         where = ", ".join("standard input" if name == STDIN else name for name in inputs)
         complain(f"no {what} found in {where}; name one, or a folder with some")
         return USAGE_ERROR

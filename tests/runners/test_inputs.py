@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -142,6 +143,9 @@ def test_what_standard_input_is(tmp_path: Path) -> None:
     assert read(b"clip\na, b.mp4\n") == ["clip", "a, b.mp4"]  # a folder may be called so
     assert read(b"clip, take 2.mp4\n") == ["clip, take 2.mp4"]
     assert read(b"") == []
+    typed = iter([b"a.mp4\n"])
+    keyboard = SimpleNamespace(read=lambda size: next(typed))  # fails when asked again
+    assert list(read_standard_input(keyboard)) == ["a.mp4"]  # type: ignore[arg-type]
     assert found("-", stdin=io.BytesIO(b"a.mp4\n"), find=pose_finder(None)) == [Path("a.mp4")]
     fill(tmp_path, "-")
     assert found(tmp_path / "-") == [tmp_path / "-"]
