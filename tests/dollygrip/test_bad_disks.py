@@ -248,7 +248,9 @@ def test_a_temporary_folder_that_is_missing_or_full(batch, disk):
         assert batch.label("--restart")[0] == 0
         assert sorted(batch.recorded()) == [0, 1]
     # More clips than fit into memory.
-    names = "".join(f"/nowhere/{'clip' * 20}-{number}.mp4\n" for number in range(100_000))
+    names = f"{batch.clips}/0.mp4\n" + "".join(
+        f"/nowhere/{'clip' * 20}-{number}.mp4\n" for number in range(100_000)
+    )
     (batch.folder / "list.txt").write_text(names)
     code, said = batch.dollygrip("label", str(batch.folder / "list.txt"), "-o", str(batch.run))
     check_said(code, said, "temporary", "TMPDIR")
