@@ -126,9 +126,12 @@ def find_inputs(
         stdin: What ``-`` reads; standard input when not given.
 
     Raises:
-        InputError: A list cannot be read, or nothing that it lists is there.
+        InputError: An input is empty, a list cannot be read, or nothing that it lists is there.
     """
-    for given in map(Path, inputs):
+    for name in inputs:
+        if not os.fspath(name):  # a variable of a script that is not set; to Path, all files here
+            raise InputError("an input is empty; for the working folder give .")
+        given = Path(name)
         if str(given) == "-":
             yield from _listed(read_standard_input(stdin, column), Path(), find)
         elif is_pattern(given):

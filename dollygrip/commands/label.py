@@ -172,7 +172,8 @@ def _label_with(
     ):
         tally = _carry_out(plan, recipe, store, workers, options, asked)
     again = Again(options.typed, recipe.timeout, recipe.memory_mb)
-    code = report(tally, options.out, again, shard=options.shard or "", stopped=asked())
+    left = plan.total - tally.kept - tally.new
+    code = report(tally, options.out, again, shard=options.shard or "", stopped=asked(), left=left)
     asked.end()
     return code
 

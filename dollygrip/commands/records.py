@@ -178,7 +178,13 @@ def _is_flag(word: str, flag: str) -> bool:
 
 
 def report(
-    tally: Tally, run: str, again: Again | None = None, *, shard: str = "", stopped: bool = False
+    tally: Tally,
+    run: str,
+    again: Again | None = None,
+    *,
+    shard: str = "",
+    stopped: bool = False,
+    left: int = 0,
 ) -> int:
     """Tell how the clips ended, and what to do next; the exit code.
 
@@ -188,6 +194,7 @@ def report(
         again: The command that can be given again; None where that is of no use.
         shard: The part of the clips that was looked at, such as ``2/8``.
         stopped: The command was asked to stop before its end.
+        left: Clips that were not looked at because of that.
     """
     following = _next(tally, run, again, stopped)
     if logs_json():
@@ -205,7 +212,8 @@ def report(
         )
         return SOME_FAILED if tally.failed else OK
     kept = f" ({tally.kept:,} of them kept from earlier)" if tally.kept else ""
-    say(f"{tally.labelled:,} labelled, {tally.failed:,} failed{kept}; results are in {run}")
+    rest = f", {left:,} left" if left else ""
+    say(f"{tally.labelled:,} labelled, {tally.failed:,} failed{kept}{rest}; results are in {run}")
     for line in _folded([f"{name} {clips:,}" for name, clips in tally.labels.most_common()]):
         say(line)
     reasons = tally.failures.most_common()
@@ -234,4 +242,4 @@ def _next(tally: Tally, run: str, again: Again | None, stopped: bool) -> str:
         return again.command()
     if again is not None and any(tally.failures[reason] for reason in PASSING):
         return again.retry(tally.failures)
-    return f"{program()} show {argument(run)}"
+    return f"{program()} show {argument(run) if run.isprintable() else 'RUN'}"

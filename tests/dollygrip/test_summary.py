@@ -100,6 +100,16 @@ def test_without_a_limit_none_is_raised(capsys):
     assert following(capsys, tally, Again(TYPED)).endswith("-o run --retry-failed")
 
 
+def test_a_run_that_was_stopped_says_how_much_is_left(capsys):
+    report(tally_of(record("a", "static")), "run", Again(TYPED), stopped=True, left=1234)
+    assert "1 labelled, 0 failed, 1,234 left; results are in run" in capsys.readouterr().err
+
+
+def test_a_run_folder_that_cannot_be_typed_is_not_named_wrongly(capsys):
+    report(tally_of(record("a", "static")), "a\nb")
+    assert capsys.readouterr().err.endswith("next: dollygrip show RUN\n")
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [

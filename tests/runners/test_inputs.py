@@ -286,6 +286,10 @@ def test_places_of_listed_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_nothing_is_not_the_working_folder() -> None:
+    assert "is empty" in refusal(lambda: find_inputs([""]))
+
+
 def test_a_text_among_the_clips_is_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
