@@ -543,6 +543,9 @@ class _Actor:
         with suppress(OSError):  # not there: then absolute paths work all the same
             os.chdir(self._folder)
         sys.path += [place for place in self._path if place not in sys.path]
+        # Ray may have the system forget children that end: nobody would learn that one has died,
+        # nor what a program of an estimator ended with.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # A spawned process first loads the main script, and here that is all of Ray.
         vars(sys.modules["__main__"]).pop("__file__", None)
         if self._recipe.memory_mb is None:
