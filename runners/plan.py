@@ -246,8 +246,8 @@ def _names(
 
     The name that comes from the clip's place below its input lets a folder move. Where several
     clips have a claim to it (inputs with the same file names), it is that one's which the run
-    knows by it; the others are named after their whole path, and so does not depend on the order
-    or on the shard which is which.
+    knows by it; the others are named after their whole path. So neither the order nor the shard
+    tells which is which.
     """
     if not shared and not len(ledger):  # as all clips of a new run
         yield name, None

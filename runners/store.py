@@ -219,10 +219,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise StoreError(f"{folder} {NO_RUN}") from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"{folder / MANIFEST} cannot be read: {error}") from error
+        raise _damaged(folder / MANIFEST, error) from error
     if not isinstance(data, dict) or not isinstance(data.get("settings", {}), dict):
-        raise StoreError(f"{folder / MANIFEST} cannot be read: it holds no object with settings")
+        raise _damaged(folder / MANIFEST, "it holds no object with settings")
     return data
+
+
+def _damaged(manifest: Path, why: object) -> StoreError:
+    return StoreError(
+        f"{manifest} cannot be read: {why}; delete it, and label the clips again to make a new "
+        "one: no record is lost"
+    )
 
 
 def clip_id_of(path: Path, root: Path) -> str:

@@ -277,9 +277,15 @@ def test_a_manifest_that_is_none(run: Path, content: bytes) -> None:
         read_manifest(run)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
-    with RunStore(run) as store, pytest.raises(StoreError, match="manifest"):
+    with RunStore(run) as store, pytest.raises(StoreError, match="delete it"):
         store.begin({})
     used(run, wholly=False)
+    before = (run / "results.jsonl").read_bytes()
+    (run / "manifest.json").unlink()
+    with RunStore(run) as store:
+        store.begin({})
+    assert read_manifest(run)["settings"] == {}
+    assert (run / "results.jsonl").read_bytes() == before
 
 
 def test_a_manifest_without_end(run: Path) -> None:
