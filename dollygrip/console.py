@@ -153,9 +153,19 @@ def argument(path: str) -> str:
 
 
 def log_as(form: str) -> None:
-    """Choose what stderr gets: sentences (``text``) or JSON lines (``json``)."""
+    """Choose what stderr gets: sentences (``text``) or JSON lines (``json``).
+
+    What the package logs as a library is said so, too.
+    """
+    import logging
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
     global _log_format
     _log_format = form
+    logging.getLogger("dollygrip").handlers = [Saying()]
 
 
 def logs_json() -> bool:

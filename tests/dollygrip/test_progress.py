@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import pty
 import re
@@ -293,3 +294,18 @@ def test_words_that_nobody_hears_do_not_end_a_run(monkeypatch):
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=write))
     console.say("on a full disk")
     assert tried == ["on a full disk\n"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_the_package_logs_is_one_line_among_the_others(capsys, form):
+    console.log_as(form)
+    try:
+        logging.getLogger("dollygrip.runners.cluster").warning("waiting for %s\x1b", "Ray")
+    finally:
+        console.log_as("text")
+    said = capsys.readouterr().err
+    if form == "json":
+        event = json.loads(said)
+        assert (event["event"], event["message"]) == ("note", "waiting for Ray\x1b")
+    else:
+        assert said == "waiting for Ray\\x1b\n"
