@@ -97,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="dollygrip",
         description="Says how the camera moved in video clips.",
-        epilog="exit code: 0 all is done, 1 wrong use or nothing to do, 2 some clips failed",
+        epilog="exit code: 0 all is done, 1 wrong use or nothing to do, 2 some clips failed, "
+        "130 or 143 stopped",
     )
     parser.add_argument("--version", action="version", version=f"dollygrip {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)

@@ -149,6 +149,7 @@ def test_what_standard_input_is(tmp_path: Path) -> None:
     assert found("-", stdin=io.BytesIO(b"a.mp4\n"), find=pose_finder(None)) == [Path("a.mp4")]
     fill(tmp_path, "-")
     assert found(tmp_path / "-") == [tmp_path / "-"]
+    assert found("./-", stdin=io.BytesIO(b"a.mp4\n")) == [Path("-")]
 
 
 # Lists: hostile ones
