@@ -128,11 +128,11 @@ def find_inputs(
     Raises:
         InputError: An input is empty, a list cannot be read, or nothing that it lists is there.
     """
-    for name in map(os.fspath, inputs):
-        if not name:  # a variable of a script that is not set; to Path, all files here
+    for name in inputs:
+        if not os.fspath(name):  # a variable of a script that is not set; to Path, all files here
             raise InputError("an input is empty; for the working folder give .")
         given = Path(name)
-        if name == "-":  # and not ./-
+        if os.fspath(name) == "-":  # and not ./-
             yield from _listed(read_standard_input(stdin, column), Path(), find)
         elif is_pattern(given):
             yield from _matching(given, find)
