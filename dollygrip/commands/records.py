@@ -150,7 +150,7 @@ class Again:
 
     def command(self, *more: str) -> str:
         """The same with more options, and without what would begin anew."""
-        words = [word for word in self.typed if not _is_flag(word, "--restart")]
+        words = _without([w for w in self.typed if not _is_flag(w, "--restart")], more)
         end = words.index("--") if "--" in words else len(words)
         line = f"{program()} {shlex.join([*words[:end], *more, *words[end:]])}"
         # What was piped in is not known, and without it the command would wait for the keyboard.
@@ -170,6 +170,22 @@ class Again:
         if failures[Reason.OUT_OF_MEMORY] and self.memory_mb:
             more += ["--memory", str(2 * self.memory_mb)]
         return self.command(*more)
+
+
+def _without(words: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The words without the values of options that are given anew."""
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        option, equals, _ = word.partition("=")
+        if option in given:
+            if not equals:
+                next(left, None)
+            continue
+        kept.append(word)
+        if word == "--":
+            break
+    return [*kept, *left]
 
 
 def _is_flag(word: str, flag: str) -> bool:

@@ -57,7 +57,7 @@ def test_on_a_terminal_a_display_then_a_table_then_a_summary(label):
     told = sorted((first, second))
     assert re.match(r"failed: 1 estimator_crashed, such as \S+/clips/raises\.mp4: ", told[0])
     assert re.match(r"failed: 1 timed_out, such as \S+/clips/hangs\.mp4: ", told[1])
-    assert following.endswith(" --timeout 2 --retry-failed --timeout 4")
+    assert following.endswith(" --jobs 2 --retry-failed --timeout 4")
 
 
 def test_the_log_tells_all_of_it(label, tmp_path):

@@ -133,6 +133,10 @@ def test_a_run_that_was_stopped_goes_on(capsys, typed, expected):
     [
         (["label", "--", "-x"], "dollygrip label --retry-failed --timeout 10 -- -x"),
         (["label", "--ret", "x"], "dollygrip label --ret x --timeout 10"),
+        (
+            ["label", "--timeout", "5", "x", "--timeout=5", "--", "--timeout"],
+            "dollygrip label x --retry-failed --timeout 10 -- --timeout",
+        ),
         (["label", "x" * 999], "the same command with --retry-failed --timeout 10"),
     ],
 )
