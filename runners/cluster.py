@@ -53,6 +53,9 @@ _PATIENCE = 20.0
 # Results are small and travel at once; 75 MiB is the least that Ray takes.
 _STORE = 96 * 2**20
 
+# Signals that Ray takes over.
+_TAKEN = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+
 _KEPT = "what is finished is kept: give the same command again to go on"
 
 
@@ -472,16 +475,25 @@ def _failed(task: Task, recipe: Recipe, failure: Failure, content: Any) -> "Pack
 
 @contextmanager
 def _same_signals() -> Iterator[None]:
-    """Undo that Ray takes over signals: who asked this process to stop is to be heard."""
+    """Undo that Ray takes over signals.
+
+    Who asks this process to stop is to be heard, and so is how its children end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _TAKEN}
+    ended = False
     try:
         yield
+    except SystemExit:  # so Ray answers SIGTERM
+        ended = True
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if ended:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _shut_down(folder: str) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,6 +141,7 @@ def none_left() -> Iterator[None]:
     before = set(psutil.Process().children(recursive=True))
     yield
     after = set(psutil.Process().children(recursive=True)) - before
+    after = {p for p in after if p.status() != psutil.STATUS_ZOMBIE}  # has ended
     # Python's own helper lives as long as the process that once started another.
     after = {p for p in after if "resource_tracker" not in "".join(p.cmdline())}
     _, left = psutil.wait_procs(after, 10)
@@ -165,10 +167,12 @@ def test_local_ray_gives_the_records_of_one_machine_whoever_is_killed(
     with RayWorkers(2, fatal, "threshold") as started:
         monkeypatch.chdir(tmp_path)
         assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+        assert subprocess.run(["false"]).returncode == 1
         found = [*started.label(iter(tasks), recipe(fatal, 2.5))]
     assert Path(os.environ["FATAL_ONCE"]).exists()
     results = {result.record.clip_id: result for result in found}
     assert len(results) == len(found) == len(tasks)
+    assert "SIGABRT" in results["a_dies"].record.failure.message
     lost = results["h_kills"].record
     assert lost.failure.reason is Reason.ESTIMATOR_CRASHED
     assert "3 Ray workers were lost" in lost.failure.message
