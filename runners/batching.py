@@ -81,7 +81,9 @@ class _Together:
 
     def _answer(self, waiting: list[tuple[list[Frame], Future[Estimate]]]) -> None:
         try:
-            estimates = self._estimator.estimate_many([shot for shot, _ in waiting])
+            estimates = list(self._estimator.estimate_many([shot for shot, _ in waiting]))
+            if len(estimates) != len(waiting):  # nobody would answer those that wait
+                raise ValueError(f"{self.name} gave {len(estimates)} of {len(waiting)} estimates")
         except BaseException as error:
             if len(waiting) == 1:
                 waiting[0][1].set_exception(error)

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from dollygrip.classifiers.reliability import Failure, Reason
@@ -120,12 +119,7 @@ class RayWorkers:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the workers, whatever they are at."""
         with _same_signals():
             self._stack.close()

@@ -47,7 +47,7 @@ CREATE TABLE planned (
 
 
 class _State(IntEnum):
-    TODO = 0
+    UNDONE = 0
     KEPT = 1
     MOTION_KEPT = 2
 
@@ -107,7 +107,7 @@ class Plan:
             "SELECT path, clip_id FROM planned JOIN clip USING (number) WHERE state = ?"
             " ORDER BY number"
         )
-        for path, clip_id in self._rows(query, _State.TODO):
+        for path, clip_id in self._rows(query, _State.UNDONE):
             yield Task(to_text(path), clip_id)
 
     def kept_summary(self) -> tuple[Counter[str], Counter[str]]:
@@ -228,8 +228,8 @@ def _decide(
         for clip_id, known in _names(ledger, path, place, name, record, shared):
             state = _state(path, known, hashes, retry_failed)
             if state is _State.MOTION_KEPT and not _has_motion(run, clip_id, known):
-                state = _State.TODO
-            offset = None if known is None or state is _State.TODO else known.offset
+                state = _State.UNDONE
+            offset = None if known is None or state is _State.UNDONE else known.offset
             added = database.execute(
                 "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, ?)",
                 (number, clip_id, state, offset),
@@ -282,11 +282,11 @@ def _state(
         or record.settings[0] != hashes[0]
         or (record.failure is not None and retry_failed)
     ):
-        return _State.TODO
+        return _State.UNDONE
     now = content_of(path, record.content)
     # A file that is gone, or on a disk that is not there now, would only lose its labels.
     if now is not None and not now.same_as(record.content):
-        return _State.TODO
+        return _State.UNDONE
     return _State.KEPT if record.settings[1] == hashes[1] else _State.MOTION_KEPT
 
 

@@ -1,10 +1,14 @@
 """A batch of tiny clips, labelled by the command as people run it, and what it leaves behind."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -201,3 +205,37 @@ def batch(tmp_path: Path, write_clip: Callable[..., Path]) -> Iterator[Batch]:
         for pid in made.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def on_a_terminal() -> Callable[..., tuple[str, int]]:
+    """Runs Python with arguments on a terminal; what it prints there, and its exit code."""
+
+    def run(
+        arguments: list[str],
+        columns: int = 80,
+        stdout: int | None = None,
+        cwd: Path | None = None,
+        **environment: str,
+    ) -> tuple[str, int]:
+        parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        with subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=child if stdout is None else stdout,
+            stderr=child,
+            cwd=cwd,
+            env={**plain, "TERM": "xterm", **environment},
+        ) as process:
+            os.close(child)
+            printed = b""
+            try:
+                while chunk := os.read(parent, 65536):
+                    printed += chunk
+            except OSError:  # how Linux says that the other end is closed
+                pass
+        os.close(parent)
+        return printed.decode(), process.returncode
+
+    return run

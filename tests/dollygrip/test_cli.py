@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -158,33 +157,14 @@ def test_settings_of_another_classifier_are_noticed(run, tmp_path, capsys):
     assert "--classifier threshold does" in told
 
 
-def in_terminal(arguments: list[str]) -> str:
-    """What the command prints on a terminal."""
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=child,
-        stderr=child,
-        env={**os.environ, "COLUMNS": "1000", "TERM": "xterm"},
-    ):
-        os.close(child)
-        printed = b""
-        try:
-            while chunk := os.read(parent, 65536):
-                printed += chunk
-        except OSError:  # how Linux says that the other end is closed
-            pass
-    os.close(parent)
-    return printed.decode()
-
-
-def test_on_a_terminal_a_table_without_tricks(run):
-    table = in_terminal(["show", str(run)])
+def test_on_a_terminal_a_table_without_tricks(run, on_a_terminal):
+    table, _ = on_a_terminal(["-m", "dollygrip", "show", str(run)], columns=1000)
     assert "pan_right" in table
     assert "no_video" in table
     assert "[bold]loud[_bold]" in table  # taken as text
     assert "\x1b[5m" not in table
-    assert in_terminal(["show", str(run), "--json"]).count('"clip_id"') == 3
+    lines, _ = on_a_terminal(["-m", "dollygrip", "show", str(run), "--json"])
+    assert lines.count('"clip_id"') == 3
 
 
 def test_show_prints_its_table_into_a_pipe_too(run):
@@ -307,7 +287,8 @@ def test_view_says_in_one_line_what_is_wrong(
     assert sorted(Path().iterdir()) == [Path("clip.mp4"), Path("text.mp4")]
 
 
-def test_view_shows_progress_on_a_terminal(grey_clip, tmp_path):
+def test_view_shows_progress_on_a_terminal(on_a_terminal, grey_clip, tmp_path):
     grey_clip(tmp_path / "clip.mp4", 170)
-    printed = in_terminal(["view", str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "out.mp4")])
+    view = ["view", str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "out.mp4")]
+    printed, _ = on_a_terminal(["-m", "dollygrip", *view])
     assert re.search(r"[1-9]/[1-9]", printed)

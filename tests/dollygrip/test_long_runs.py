@@ -1,15 +1,11 @@
 """What ``dollygrip label`` shows, logs and says, from its start to its end."""
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -34,20 +30,10 @@ def surroundings(**more: str) -> dict[str, str]:
     return {**plain, "PYTHONPATH": sys.path[0], **more}
 
 
-def test_on_a_terminal_a_display_then_a_table_then_a_summary(label):
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
-    with subprocess.Popen(label, stdout=child, stderr=child, env=surroundings(TERM="xterm")) as run:
-        os.close(child)
-        printed = b""
-        try:
-            while chunk := os.read(parent, 65536):
-                printed += chunk
-        except OSError:  # how Linux says that the other end is closed
-            pass
-    os.close(parent)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode())
-    assert run.returncode == 2
+def test_on_a_terminal_a_display_then_a_table_then_a_summary(on_a_terminal, label):
+    printed, code = on_a_terminal(label[1:], columns=200, PYTHONPATH=sys.path[0])
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
+    assert code == 2
     assert re.search(r"[12]/3, ", text)
     assert re.search(r"[12] s  \S*clips/hangs\.mp4", text)
     after = text[text.index("trust") :]
@@ -95,7 +81,7 @@ def test_a_stopped_run_says_how_to_go_on(label, number, tmp_path):
         _, err = run.communicate(timeout=5)
     assert run.returncode == 128 + number
     assert err.splitlines()[0].startswith("stopping: ")
-    assert "1 labelled, 1 failed; " in err
+    assert "1 labelled, 1 failed, 1 left; " in err
     assert re.search(r"^next: dollygrip label \S+clips ", err, re.MULTILINE)
     assert err.splitlines()[-1].startswith("stopped; ")
     written = [json.loads(line) for line in (tmp_path / "run/results.jsonl").open()]

@@ -1,19 +1,12 @@
 """The display of a run at work, and its log for programs."""
 
 import errno
-import fcntl
 import json
 import logging
-import os
-import pty
 import re
-import struct
-import subprocess
 import sys
-import termios
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import jsonschema
@@ -47,44 +40,24 @@ with progress(total=1234, kept=1000, running=lambda: tuple(tasks)) as seen:
 """
 
 
-def display(stdout: int | None = None, pause: float = 0.15, **environment: str) -> str:
+@pytest.fixture
+def display(on_a_terminal) -> Callable[..., str]:
     """What a run shows on a terminal of 80 columns, where its output may go elsewhere."""
-    code = _DISPLAY.format(tasks=[(t.path, t.clip_id) for t in TASKS], pause=pause)
-    return on_a_terminal(["-c", code], stdout, **environment)
+
+    def shown(stdout: int | None = None, pause: float = 0.15, **environment: str) -> str:
+        code = _DISPLAY.format(tasks=[(t.path, t.clip_id) for t in TASKS], pause=pause)
+        return on_a_terminal(["-c", code], stdout=stdout, **environment)[0]
+
+    return shown
 
 
-def on_a_terminal(
-    arguments: list[str], stdout: int | None = None, cwd: Path | None = None, **environment: str
-) -> str:
-    """What Python prints on a terminal of 80 columns."""
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        stdout=child if stdout is None else stdout,
-        stderr=child,
-        cwd=cwd,
-        env={**plain, "TERM": "xterm", **environment},
-    ):
-        os.close(child)
-        printed = b""
-        try:
-            while chunk := os.read(parent, 65536):
-                printed += chunk
-        except OSError:  # how Linux says that the other end is closed
-            pass
-    os.close(parent)
-    return printed.decode()
-
-
-def test_json_on_a_terminal_is_not_wrapped(tmp_path):
+def test_json_on_a_terminal_is_not_wrapped(on_a_terminal, tmp_path):
     label = ["-m", "dollygrip", "label", "no such clip.mp4", "-o", "run", "--json", "--jobs", "1"]
-    first = on_a_terminal(label, cwd=tmp_path).splitlines()[0]
+    first = on_a_terminal(label, cwd=tmp_path)[0].splitlines()[0]
     assert json.loads(first)["failure"]["reason"] == "missing"
 
 
-def test_the_display_tells_how_far_and_at_what():
+def test_the_display_tells_how_far_and_at_what(display):
     drawn = display(pause=0.4)
     assert re.search(r"1,003/1,234, 3 failed, \d+ a minute, \d+ .*left", drawn)
     assert re.search(r"…[deep/]+/end\.mp4", drawn)
@@ -99,7 +72,7 @@ def test_the_display_tells_how_far_and_at_what():
     assert drawn.index("\x1b[?25h") < drawn.index("1,001/1,234")
 
 
-def test_what_goes_into_a_file_stays_there(tmp_path):
+def test_what_goes_into_a_file_stays_there(display, tmp_path):
     with (tmp_path / "out").open("wb") as file:
         drawn = display(file.fileno())
     assert (tmp_path / "out").read_text() == "a record\n"
@@ -107,7 +80,7 @@ def test_what_goes_into_a_file_stays_there(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "dumb"])
-def test_a_terminal_that_cannot_redraw_is_spared(name):
+def test_a_terminal_that_cannot_redraw_is_spared(display, name):
     assert display(TERM=name).splitlines() == ["a word in between", "a record"]
 
 
