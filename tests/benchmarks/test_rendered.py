@@ -112,7 +112,7 @@ def test_no_camera_leaves_its_world(split, world):
         for plan in plans(split):
             if (plan.world, plan.layout) == (world, layout):
                 shrunk = tuple(round(160 * side / max(plan.size)) for side in plan.size)
-                path = trajectory_of(replace(plan, size=shrunk, rate=4.0))
+                path = trajectory_of(replace(plan, size=shrunk, rate=2.0))
                 lens = Look(fisheye=plan.look.fisheye)
                 for picture in render(path, replace(place, panels=bare), lens):
                     assert picture.min() == 255, plan.name
