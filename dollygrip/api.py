@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
@@ -14,11 +14,11 @@ from dollygrip.classifiers.base import Classifier
 from dollygrip.classifiers.records import ClipLabels, ShotLabels
 from dollygrip.geometry.trajectory import Hypothesis, Trajectory
 from dollygrip.runners.content import stamp_of
-from dollygrip.runners.engine import decoders
+from dollygrip.runners.engine import Stop, decoders
 from dollygrip.runners.formats.catalog import read_poses as read_pose_file
 from dollygrip.runners.inputs import Shard, find_inputs
 from dollygrip.runners.launch import EngineName, start_engine
-from dollygrip.runners.ledger import never, read_records, records_at
+from dollygrip.runners.ledger import read_records, records_at
 from dollygrip.runners.limits import memory_share, time_limit
 from dollygrip.runners.needs import missing
 from dollygrip.runners.pipeline import label_clip_file, reclassify_stored
@@ -324,7 +324,7 @@ def carry_out(
     recipe: Recipe,
     store: RunStore,
     workers: "Pool",
-    stop: Callable[[], bool] = never,
+    stop: Stop = lambda: False,
 ) -> Iterator[ClipLabels]:
     """Do what a plan says is to be done, and write it to the run; each new record.
 

@@ -41,11 +41,6 @@ CREATE TABLE record (
 """
 
 
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What is known of a record: enough to tell whether its clip must be done again.
@@ -74,12 +69,11 @@ class Ledger:
         database: Holds the table ``record``. Whoever plans with it may add its own tables.
     """
 
-    def __init__(self, run: Path | None, stop: Callable[[], bool] = never) -> None:
+    def __init__(self, run: Path | None) -> None:
         """Read the records of a run once.
 
         Args:
             run: The run folder; None, or one without records, for an empty ledger.
-            stop: Asked after each record; once it is true, the rest is not read.
 
         Raises:
             StoreError: The records cannot be read, or there is no room for the index.
@@ -89,19 +83,17 @@ class Ledger:
             with database_errors():
                 self.database.execute(_TABLE)
                 if run is not None and (run / RESULTS).exists():
-                    self._read(run / RESULTS, stop)
+                    self._read(run / RESULTS)
                 count = self.database.execute("SELECT count(*) FROM record").fetchone()
         except BaseException:
             self.close()
             raise
         self._count = int(count[0])
 
-    def _read(self, results: Path, stop: Callable[[], bool]) -> None:
+    def _read(self, results: Path) -> None:
         def rows() -> Iterator[tuple[Any, ...]]:
             read = _reader()
             for offset, line in whole_lines(results):
-                if stop():
-                    return
                 row = read(line)
                 if row is not None:
                     yield offset, *row

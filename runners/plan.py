@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
@@ -16,7 +16,6 @@ from dollygrip.runners.ledger import (
     Finished,
     Ledger,
     database_errors,
-    never,
     to_bytes,
     to_finished,
     to_text,
@@ -145,7 +144,6 @@ def make_plan(
     *,
     retry_failed: bool = False,
     shard: Shard | None = None,
-    stop: Callable[[], bool] = never,
 ) -> Plan:
     """Look at some clips, and at which of them a run has records of.
 
@@ -155,19 +153,17 @@ def make_plan(
         run: The run folder to go on with.
         retry_failed: Failed records do not count.
         shard: The part of the clips to label. Their names do not depend on it.
-        stop: Asked after each clip and record; once it is true, the plan ends with what was looked
-            at until then.
 
     Raises:
         StoreError: The records of the run cannot be read, or there is no room for the plan.
     """
     folder = None if run is None else Path(run)
-    ledger = Ledger(folder, stop)
+    ledger = Ledger(folder)
     try:
         with database_errors():
             ledger.database.executescript(_TABLES)
-            _list(ledger, found, shard, stop)
-            _decide(ledger, folder, recipe, retry_failed, stop)
+            _list(ledger, found, shard)
+            _decide(ledger, folder, recipe, retry_failed)
         return Plan(ledger)
     except BaseException:
         ledger.close()
@@ -182,15 +178,11 @@ def finder(recipe: Recipe) -> Finder:
     return find_clips
 
 
-def _list(
-    ledger: Ledger, clips: Iterable[Found], shard: Shard | None, stop: Callable[[], bool]
-) -> None:
+def _list(ledger: Ledger, clips: Iterable[Found], shard: Shard | None) -> None:
     """Each clip once, with the name that its place below its input gives it."""
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for found in clips:
-            if stop():
-                return
             path = os.fspath(found.path)
             ours = shard is None or shard.has(found)
             yield _place(path), to_bytes(path), clip_id_of(found.path, found.root), ours
@@ -208,7 +200,6 @@ def _decide(
     run: Path | None,
     recipe: Recipe,
     retry_failed: bool,
-    stop: Callable[[], bool],
 ) -> None:
     """What is to be done with each clip, under which name."""
     database = ledger.database
@@ -221,8 +212,6 @@ def _decide(
     hashes = recipe.hashes
     database.execute("BEGIN")
     for number, place, encoded, name, *row, shared in clips:
-        if stop():
-            break
         path = to_text(encoded)
         record = None if row[0] is None else to_finished(tuple(row))
         for clip_id, known in _names(ledger, path, place, name, record, shared):

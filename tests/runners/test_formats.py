@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     path.write_bytes(trajectories_npz(SHOTS))
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        write_atomically(path, "not bytes")  # type: ignore[arg-type]
+        write_atomically(path, "not bytes")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

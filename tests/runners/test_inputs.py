@@ -36,7 +36,7 @@ def fill(folder: Path, *places: str) -> None:
 
 
 def found(*inputs: str | Path, **options: object) -> list[Path]:
-    return [each.path for each in find_inputs(inputs, **options)]  # type: ignore[arg-type]
+    return [each.path for each in find_inputs(inputs, **options)]
 
 
 def refusal(act: Callable[[], Iterable[object]]) -> str:
@@ -145,7 +145,7 @@ def test_what_standard_input_is(tmp_path: Path) -> None:
     assert read(b"") == []
     typed = iter([b"a.mp4\n"])
     keyboard = SimpleNamespace(read=lambda size: next(typed))  # fails when asked again
-    assert list(read_standard_input(keyboard)) == ["a.mp4"]  # type: ignore[arg-type]
+    assert list(read_standard_input(keyboard)) == ["a.mp4"]
     assert found("-", stdin=io.BytesIO(b"a.mp4\n"), find=pose_finder(None)) == [Path("a.mp4")]
     fill(tmp_path, "-")
     assert found(tmp_path / "-") == [tmp_path / "-"]

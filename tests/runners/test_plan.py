@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -244,25 +244,6 @@ def test_names_that_are_hard_to_hold(tmp_path, name):
     assert task.path == str(tmp_path / name)
     label([task], run)
     assert kept(run, clips) == [name]
-
-
-def after(most: int) -> Callable[[], bool]:
-    """Asks to stop once it was asked so many times whether to."""
-    left = iter(range(most))
-    return lambda: next(left, None) is None
-
-
-def test_a_plan_ends_when_it_is_asked_to(tmp_path):
-    for i in range(9):
-        clip(tmp_path / f"in/{i}.mp4")
-    clips, run = found(tmp_path / "in"), tmp_path / "run"
-    label(tasks(clips), run)
-    for most in (0, 1, 9, 12, 20):
-        left = iter(range(most))
-        with make_plan(
-            clips, Recipe(), run, stop=lambda left=left: next(left, None) is None
-        ) as plan:
-            assert plan.total < 9
 
 
 # Very many

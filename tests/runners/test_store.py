@@ -197,7 +197,7 @@ def test_a_second_run_on_the_folder_is_refused_until_the_first_ends(tmp_path):
 
 def _hold(folder: str, ready: object) -> None:
     store = RunStore(folder)
-    ready.set()  # type: ignore[attr-defined]
+    ready.set()
     os.kill(os.getpid(), 9)
     store.close()
 
